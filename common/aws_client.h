@@ -1,0 +1,103 @@
+/* One AWS JSON 1.0 service: signs, sends, classifies, retries, keeps the client-side rate.
+ * Everything that SQS and DynamoDB have in common.
+ *
+ * The happy path is: aws_client_call, credentials at hand, rate open, signed, sent, 200 with a JSON
+ * object, on_done. The failure modes are: throttled or transient (retried here while attempts and
+ * quota last, unless the caller decides anew at every attempt: attempts_max 1), expired credentials
+ * or a wrong clock (put right once, then retried), an answer that cannot be read or did not come
+ * (unknown).
+ */
+#ifndef COMMON_AWS_CLIENT_H
+#define COMMON_AWS_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/aws_credentials.h"
+#include "common/buf.h"
+#include "common/endpoint.h"
+#include "common/http.h"
+#include "common/loop.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+struct aws_client;
+
+/* What the environment says: AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL[_SQS|_DYNAMODB],
+ * AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT, AWS_CA_BUNDLE, AWS_MAX_ATTEMPTS,
+ * AWS_RETRY_MODE, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS. Reports every mistake, each as a line in
+ * errors. */
+struct aws_settings {
+    char region[ENDPOINT_REGION_SIZE];
+    struct endpoint sqs;
+    struct endpoint dynamodb;
+    uint32_t attempts_max; /* for calls that are retried here; 0: the service's default */
+    char ca_bundle[512];   /* empty: the system's */
+};
+NODISCARD enum status aws_settings_load(struct aws_settings *ret, struct buf *errors);
+
+/* Counted per operation, read by the program's metrics. */
+struct aws_operation_stats {
+    const char *operation; /* "SendMessageBatch" */
+    uint64_t calls;        /* attempts that went out */
+    uint64_t retries;
+    uint64_t throttles;
+    uint64_t failures; /* completions that were not done */
+    uint64_t unknowns;
+    double billable_units; /* SQS requests by 64 KB; DynamoDB WRU or RRU */
+};
+
+struct aws_client_options {
+    enum endpoint_service service;
+    const struct endpoint *endpoint;
+    const char *target_prefix; /* "AmazonSQS" or "DynamoDB_20120810" */
+    uint32_t attempts_max;
+    uint64_t seed; /* for jitter */
+};
+
+struct aws_client *aws_client_new(struct loop *loop, struct http *http,
+                                  struct aws_credentials *credentials,
+                                  const struct aws_client_options *options);
+void aws_client_free(struct aws_client *client); /* cancels without calling back */
+
+/* error->kind is ERROR_NONE for a 200 whose body is a JSON object (body then holds it). */
+typedef void aws_done_fn(void *ctx, struct slice body, const struct error *error);
+
+struct aws_call {
+    const char *operation;
+    struct slice body;     /* JSON; copied */
+    int64_t timeout_ms;    /* one attempt */
+    uint32_t attempts_max; /* 0: the client's; 1: the caller decides about the next attempt */
+    bool is_retry;         /* with attempts_max 1: draws on the retry quota like a retry of ours */
+    bool writes;           /* a 5xx, a cut or a time-out is then ERROR_UNKNOWN */
+    bool long_poll;        /* an empty quota delays it but does not fail it */
+    double billable_units; /* counted per attempt that reached the server; DynamoDB adds its own
+                              later */
+    aws_done_fn *on_done;
+    void *ctx;
+};
+
+struct aws_request;
+/* Never calls back before it returns. */
+struct aws_request *aws_client_call(struct aws_client *client, const struct aws_call *call);
+void aws_request_cancel(struct aws_request *request); /* no callback */
+
+/* How long calls wait at present because the service throttles; 0: not at all. */
+int64_t aws_client_backpressure_ms(const struct aws_client *client);
+
+/* What Date headers say about the host's clock: correction to add for judging due times (0 unless
+ * it is off by more than 3 s for certain), and the bounds of (true - local) in ms. */
+struct aws_clock_view {
+    bool known;
+    int64_t offset_min_ms;
+    int64_t offset_max_ms;
+    int64_t correction_ms;
+};
+struct aws_clock_view aws_client_clock(const struct aws_client *client);
+
+size_t aws_client_stats(const struct aws_client *client,
+                        const struct aws_operation_stats **ret_stats);
+/* For typed calls that learn the units from the answer (ConsumedCapacity). */
+void aws_client_add_units(struct aws_client *client, const char *operation, double units);
+
+#endif

@@ -1,0 +1,18 @@
+/* Hashes, by OpenSSL and zlib. */
+#ifndef COMMON_DIGEST_H
+#define COMMON_DIGEST_H
+
+#include <stdint.h>
+
+#include "common/slice.h"
+
+#define DIGEST_SHA256_SIZE 32
+#define DIGEST_MD5_SIZE    16
+
+void digest_sha256(struct slice data, uint8_t out[DIGEST_SHA256_SIZE]);
+void digest_hmac_sha256(struct slice key, struct slice data, uint8_t out[DIGEST_SHA256_SIZE]);
+void digest_md5(struct slice data, uint8_t out[DIGEST_MD5_SIZE]);
+/* CRC-32 (IEEE, as zlib and x-amz-crc32); start with 0, feed piece by piece. */
+uint32_t digest_crc32(uint32_t crc, struct slice data);
+
+#endif

@@ -1,0 +1,70 @@
+/* HTTP/1.1 by libcurl's multi interface on the uv loop: a keep-alive pool, a deadline for every
+ * request, limits on everything that comes back, exactly one completion a request.
+ *
+ * The happy path is: http_request, connection from the pool or new, answer read whole, on_done. The
+ * failure modes are: no connection (surely not done), cut off or timed out after sending (unknown),
+ * an answer over a limit or not whole (unknown). A reused connection that the server had closed is
+ * tried again at once on a new one when nothing of an answer has come (docs: aws-facts,
+ * section 8.2).
+ */
+#ifndef COMMON_HTTP_H
+#define COMMON_HTTP_H
+
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "common/loop.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+struct http;
+struct http_request;
+
+struct http_options {
+    uint32_t connections_max; /* per host */
+    int64_t connect_timeout_ms;
+    const char *ca_bundle; /* path; NULL: the system's */
+};
+
+struct http_header {
+    struct slice name;
+    struct slice value;
+};
+
+struct http_response {
+    int status;
+    struct slice body; /* NUL-terminated behind len */
+    const struct http_header *headers;
+    size_t header_count;
+};
+
+/* error->kind is ERROR_NONE with any HTTP status; otherwise response is NULL. Both are gone after
+ * the call. */
+typedef void http_done_fn(void *ctx, const struct http_response *response,
+                          const struct error *error);
+
+struct http_spec {
+    const char *method;
+    const char *url;
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body; /* null: no body. Copied. */
+    int64_t timeout_ms;
+    size_t response_bytes_max;
+    http_done_fn *on_done;
+    void *ctx;
+};
+
+struct http *http_new(struct loop *loop, const struct http_options *options);
+/* Cancels what is under way without calling back; its handles close on the loop's next turns. */
+void http_free(struct http *http);
+
+/* Never calls back before it returns. The result is valid until on_done and only good for
+ * cancelling. */
+struct http_request *http_start(struct http *http, const struct http_spec *spec);
+void http_cancel(struct http_request *request); /* no callback */
+
+/* First header of that name in any case; null slice if absent. */
+struct slice http_response_header(const struct http_response *response, const char *name);
+
+#endif

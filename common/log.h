@@ -1,0 +1,49 @@
+/* JSON lines on standard output: time, level, event, fields. Never blocks a message: a line that
+ * cannot be written (slow reader, closed pipe) is dropped and counted. Modules below the shells do
+ * not log. */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/compiler.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+enum log_field_type { LOG_FIELD_TEXT, LOG_FIELD_NUMBER, LOG_FIELD_BOOL };
+
+struct log_field {
+    const char *name;
+    enum log_field_type type;
+    struct slice text;
+    int64_t number;
+};
+
+#define LOG_TEXT(n, s) ((struct log_field){.name = (n), .type = LOG_FIELD_TEXT, .text = (s)})
+#define LOG_STR(n, s)  LOG_TEXT(n, slice_from_str(s))
+#define LOG_NUMBER(n, v)                                                                           \
+    ((struct log_field){.name = (n), .type = LOG_FIELD_NUMBER, .number = (int64_t)(v)})
+#define LOG_BOOL(n, v) ((struct log_field){.name = (n), .type = LOG_FIELD_BOOL, .number = (v)})
+
+struct log;
+/* program goes into every line. format: JSON lines only. */
+struct log *log_new(const char *program, enum log_level least);
+void log_free(struct log *log);
+/* "debug", "info", "warn", "error". */
+NODISCARD enum status log_level_parse(const char *text, enum log_level *ret);
+
+/* event is a constant name, "record_rejected". Bytes that are not printable are escaped; text is
+ * cut at 1 KiB. */
+void log_write(struct log *log, enum log_level level, const char *event,
+               const struct log_field *fields, size_t count);
+#define log_event(log, level, event, ...)                                                          \
+    log_write(log, level, event, (const struct log_field[]){__VA_ARGS__},                          \
+              sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
+/* kind, code, http_status and text of an error. */
+void log_error(struct log *log, const char *event, const struct error *error);
+uint64_t log_dropped(const struct log *log);
+
+#endif

@@ -1,0 +1,64 @@
+/* The loop of a program: the only clock, one precise timer for its core, signals, shutdown.
+ *
+ * The happy path is: init, add adapters, run. Each turn reads both clocks once; whoever asks
+ * loop_now within a turn gets the same answer. The failure modes are: a clock step (noticed within
+ * a second, since a wall deadline is slept for at most that long) and a suspended host (monotonic
+ * time goes on: CLOCK_BOOTTIME).
+ */
+#ifndef COMMON_LOOP_H
+#define COMMON_LOOP_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "common/compiler.h"
+#include "common/status.h"
+#include "common/timeval.h"
+
+struct loop;
+
+typedef void loop_fn(void *ctx);
+
+/* Blocks SIGPIPE, sets up the uv loop. One a program, made before librdkafka starts threads. */
+struct loop *loop_new(void);
+/* All handles must be closing or closed. Runs until they are; STATUS_IO if uv_loop_close refused.
+ */
+NODISCARD enum status loop_free(struct loop *loop);
+
+uv_loop_t *loop_uv(struct loop *loop);
+void loop_run(struct loop *loop); /* until loop_stop or until nothing is left to wait for */
+void loop_stop(struct loop *loop);
+
+/* Of this turn. The wall clock has the correction of loop_set_wall_correction applied. */
+struct now loop_now(const struct loop *loop);
+/* Read anew: for stamps that must not be a turn old (the instant of emission, round trips). Not for
+ * decisions. */
+struct now loop_now_fresh(const struct loop *loop);
+/* Monotonic nanoseconds read anew: for histograms of our own cost. */
+uint64_t loop_hrtime_ns(void);
+/* Added to the host's wall clock from the next turn on (clock_skew.h decides it). */
+void loop_set_wall_correction(struct loop *loop, int64_t correction_ms);
+
+/* A timer that fires when either deadline is reached, to a fraction of a millisecond, never before
+ * it. Setting it again moves it; DEADLINE_NEVER disarms. The callback comes once per set. */
+struct loop_timer;
+struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *on_timer, void *ctx);
+void loop_timer_set(struct loop_timer *timer, struct deadline at);
+void loop_timer_free(struct loop_timer *timer);
+
+/* Runs fn later in this turn or early in the next, never from within this call, in order of
+ * arrival. */
+void loop_defer(struct loop *loop, loop_fn *fn, void *ctx);
+
+/* First SIGTERM or SIGINT calls on_stop, the second calls on_abort. */
+void loop_on_signals(struct loop *loop, loop_fn *on_stop, loop_fn *on_abort, void *ctx);
+/* Stops listening for signals and closes the loop's own handles, so that loop_run can return. */
+void loop_close_handles(struct loop *loop);
+
+/* Largest time that one turn took since the last call, for the loop-lag metric. */
+int64_t loop_take_lag_ms(struct loop *loop);
+
+/* 64 bits from getrandom. */
+uint64_t loop_random_seed(void);
+
+#endif

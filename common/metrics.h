@@ -1,0 +1,41 @@
+/* A registry of counters, gauges and histograms, and Prometheus' text format 0.0.4. Pure. */
+#ifndef COMMON_METRICS_H
+#define COMMON_METRICS_H
+
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/compiler.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+/* A family as the tables (X-macro, x_metrics.h) define it. */
+struct metric_spec {
+    const char *name; /* delayline_records_total */
+    enum metric_type type;
+    const char *help;
+    const double *buckets; /* histograms: upper bounds, ascending, without +Inf */
+    size_t bucket_count;
+};
+
+struct metrics;
+struct metric; /* one series */
+
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *metrics);
+
+/* labels: "path=\"short\",outcome=\"delivered\"" or "" (already escaped; constant text or
+ * metrics_label). Asking again for the same (name, labels) gives the same series. Valid as long as
+ * the registry. */
+RETURNS_NONNULL struct metric *metrics_get(struct metrics *metrics, const struct metric_spec *spec,
+                                           const char *labels);
+void metric_add(struct metric *metric, double value);
+void metric_set(struct metric *metric, double value); /* gauges, and counters kept elsewhere */
+void metric_observe(struct metric *metric, double value);
+double metric_value(const struct metric *metric); /* a histogram's count */
+
+/* Escapes a label's value into out: name="value". */
+void metrics_label(struct buf *out, const char *name, const char *value);
+void metrics_print(const struct metrics *metrics, struct buf *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* The one type that holds secrets: no printing, wiped when released. Keys, session tokens, derived
+ * keys. */
+#ifndef COMMON_SECRET_H
+#define COMMON_SECRET_H
+
+#include <stdbool.h>
+
+#include "common/slice.h"
+
+struct secret {
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* Owns a copy. */
+void secret_init(struct secret *s, struct slice value);
+void secret_release(struct secret *s); /* wipes; fine to call twice */
+
+/* For the one who signs or sends it, for no longer than the call. */
+struct slice secret_reveal(const struct secret *s);
+bool secret_equal(const struct secret *a, struct slice b); /* constant time */
+
+/* Wipes a local copy, on every exit path. */
+void secret_wipe(void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,87 @@
+#include "common/settings.h"
+
+#include <stddef.h>
+
+#include "common/limits.h"
+#include "common/timeval.h"
+
+#define KAFKA_PROGRAMS (CONFIG_ROUTER | CONFIG_RELAY)
+#define TABLE_PROGRAMS (CONFIG_ROUTER | CONFIG_SCHEDULER)
+
+#define OPTION(env, who, kind, member, value, least, most, text)                                   \
+    {                                                                                              \
+        .name = (env), .programs = (who), .type = (kind),                                          \
+        .offset = offsetof(struct settings, member), .default_value = (value), .min = (least),     \
+        .max = (most), .help = (text)                                                              \
+    }
+
+static const struct config_option options[] = {
+    OPTION("KAFKA_BOOTSTRAP_SERVERS", KAFKA_PROGRAMS, CONFIG_TEXT, bootstrap_servers, NULL, 0, 0,
+           "Kafka brokers, host:port[,host:port]"),
+    OPTION("DELAYLINE_DELAY_TOPICS", KAFKA_PROGRAMS, CONFIG_LIST, delay_topics, "delay", 0, 0,
+           "topics to consume; topic:target gives one a default target, topic:target:15m a default "
+           "delay too"),
+    OPTION("DELAYLINE_DEAD_LETTER_TOPIC", KAFKA_PROGRAMS, CONFIG_TEXT, dead_letter_topic,
+           "delay-dead-letter", 0, 0, "where rejected and undeliverable records go"),
+    OPTION("DELAYLINE_DELAY_QUEUE", KAFKA_PROGRAMS, CONFIG_TEXT, delay_queue, "delayline-delay", 0,
+           0, "standard queue for what is due within the horizon, name or URL"),
+    OPTION("DELAYLINE_READY_QUEUE", CONFIG_SCHEDULER | CONFIG_RELAY, CONFIG_TEXT, ready_queue,
+           "delayline-ready.fifo", 0, 0, "FIFO queue from scheduler to relay, name or URL"),
+    OPTION("DELAYLINE_TIMER_QUEUE", CONFIG_SCHEDULER, CONFIG_TEXT, timer_queue,
+           "delayline-timer.fifo", 0, 0, "FIFO queue of ticks, name or URL"),
+    OPTION("DELAYLINE_TABLE", CONFIG_EVERYONE, CONFIG_TEXT, table, "delayline", 0, 0,
+           "DynamoDB table"),
+    OPTION("DELAYLINE_SHARDS", TABLE_PROGRAMS, CONFIG_NUMBER, shards, "8", 1, SHARDS_MAX,
+           "shards a bucket is spread over; may be raised while running"),
+    OPTION("DELAYLINE_HORIZON", CONFIG_EVERYONE, CONFIG_DURATION, horizon_ms, "15m", 1000,
+           SQS_DELAY_SECONDS_MAX *MS_PER_SECOND, "due later than this goes to the table"),
+    OPTION("DELAYLINE_BUCKET", TABLE_PROGRAMS, CONFIG_DURATION, bucket_ms, "1m", 1000, MS_PER_HOUR,
+           "span of a bucket; never change it while the table holds records"),
+    OPTION("DELAYLINE_HANDOFF", CONFIG_EVERYONE, CONFIG_DURATION, handoff_ms, "20s", 500,
+           10 * MS_PER_MINUTE, "the scheduler sends an envelope this long before it is due"),
+    OPTION(
+        "DELAYLINE_CUTOFF", TABLE_PROGRAMS, CONFIG_DURATION, cutoff_ms, "1m", 500,
+        10 * MS_PER_MINUTE,
+        "a table write acknowledged later than this before its bucket's handoff counts as unknown"),
+    OPTION("DELAYLINE_LEAD", KAFKA_PROGRAMS, CONFIG_DURATION, lead_ms, "2s", 100, MS_PER_MINUTE,
+           "SQS hands an envelope to a relay this long before it is due"),
+    OPTION("DELAYLINE_RETENTION", TABLE_PROGRAMS, CONFIG_DURATION, retention_ms, "7d",
+           MS_PER_MINUTE, 366 * MS_PER_DAY, "table items outlive their due time by this"),
+    OPTION("DELAYLINE_STOP_GRACE", CONFIG_EVERYONE, CONFIG_DURATION, stop_grace_ms, "9s", 100,
+           2 * MS_PER_MINUTE, "from SIGTERM to giving up on what is unfinished"),
+    OPTION("DELAYLINE_ADMIN_ADDRESS", CONFIG_EVERYONE, CONFIG_TEXT, admin_address, "0.0.0.0:8080",
+           0, 0, "address of /healthz, /readyz and /metrics; port 0 picks one and logs it"),
+    OPTION("DELAYLINE_LOG_LEVEL", CONFIG_EVERYONE, CONFIG_TEXT, log_level, "info", 0, 0,
+           "debug, info, warn or error"),
+};
+
+const struct config_table settings_table = {options, ARRAY_LEN(options)};
+
+static void require(bool holds, struct buf *errors, const char *text)
+{
+    if (!holds)
+        buf_printf(errors, "%s\n", text);
+}
+
+enum status settings_check(const struct settings *s, enum config_program program,
+                           struct buf *errors)
+{
+    size_t before = errors->len;
+    if (((unsigned)program & TABLE_PROGRAMS) != 0) {
+        require(s->horizon_ms > s->bucket_ms + s->handoff_ms + s->cutoff_ms, errors,
+                "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET + DELAYLINE_HANDOFF + "
+                "DELAYLINE_CUTOFF, or a table write could come after its bucket was read");
+        require(MS_PER_DAY % s->bucket_ms == 0, errors,
+                "DELAYLINE_BUCKET must divide a day evenly");
+        require(s->retention_ms > s->bucket_ms, errors,
+                "DELAYLINE_RETENTION must be more than DELAYLINE_BUCKET");
+    }
+    if (program == CONFIG_RELAY)
+        require(s->handoff_ms > s->lead_ms, errors,
+                "DELAYLINE_HANDOFF must be more than DELAYLINE_LEAD, or the ready queue comes too "
+                "late");
+    if (program == CONFIG_ROUTER)
+        require(s->horizon_ms > s->lead_ms, errors,
+                "DELAYLINE_HORIZON must be more than DELAYLINE_LEAD");
+    return errors->len == before ? STATUS_OK : STATUS_INVALID;
+}
