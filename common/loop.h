@@ -19,18 +19,20 @@ struct loop;
 
 typedef void loop_fn(void *ctx);
 
-/* Blocks SIGPIPE, sets up the uv loop. One a program, made before librdkafka starts threads. */
+/* Ignores SIGPIPE, sets up the uv loop. One a program, made before librdkafka starts threads. */
 struct loop *loop_new(void);
-/* All handles must be closing or closed. Runs until they are; STATUS_IO if uv_loop_close refused.
- */
+/* Everybody else's handles must be closing or closed. Runs what is still deferred and waits for the
+ * closing ones. STATUS_IO, and the loop is leaked, if one was left open. Accepts NULL. */
 NODISCARD enum status loop_free(struct loop *loop);
 
 uv_loop_t *loop_uv(struct loop *loop);
-void loop_run(struct loop *loop); /* until loop_stop or until nothing is left to wait for */
+/* Until loop_stop, or until nothing is left to wait for: no signals, no open handle of any module,
+ * nothing deferred. */
+void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /* Of this turn. The wall clock has the correction of loop_set_wall_correction applied. */
-struct now loop_now(const struct loop *loop);
+struct now loop_now(struct loop *loop);
 /* Read anew: for stamps that must not be a turn old (the instant of emission, round trips). Not for
  * decisions. */
 struct now loop_now_fresh(const struct loop *loop);
@@ -52,10 +54,11 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *ctx);
 
 /* First SIGTERM or SIGINT calls on_stop, the second calls on_abort. */
 void loop_on_signals(struct loop *loop, loop_fn *on_stop, loop_fn *on_abort, void *ctx);
-/* Stops listening for signals and closes the loop's own handles, so that loop_run can return. */
+/* Stops listening for signals, which is all that the loop itself waits for: loop_run returns when
+ * the other modules have closed their handles. */
 void loop_close_handles(struct loop *loop);
 
-/* Largest time that one turn took since the last call, for the loop-lag metric. */
+/* Largest time that one turn took since the last call, waiting excluded: the loop-lag metric. */
 int64_t loop_take_lag_ms(struct loop *loop);
 
 /* 64 bits from getrandom. */
