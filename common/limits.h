@@ -44,6 +44,8 @@
     (16 * MIB) /* ten SQS bodies of 1 MiB and their JSON; pages are 1 MiB in base64 */
 #define HTTP_HEADER_BYTES_MAX (64 * KIB)
 #define JSON_DEPTH_MAX        32 /* AWS answers nest 8 deep at most */
+#define JSON_VALUES_MAX                                                                            \
+    500000 /* a page of the smallest items has under 100,000; cJSON spends some 100 bytes on each */
 
 /* Shards: more would cost more in ticks and cursor moves than they spread. */
 #define SHARDS_MAX 256

@@ -1,0 +1,189 @@
+#include "common/encode.h"
+
+#include <string.h>
+
+#include "common/check.h"
+
+static const char base64_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/* Value of a base64 character, with FOREIGN or-able over a group of four. */
+#define FOREIGN 0x80
+#define X       FOREIGN
+static const uint8_t base64_values[256] = {
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  62, X,  X,  X,  63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, X,  X,  X,  X,  X,  X,  X,  0,  1,  2,  3,  4,  5,  6,
+    7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, X,  X,  X,  X,  X,
+    X,  26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
+    49, 50, 51, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X};
+#undef X
+
+void encode_hex(struct slice raw, struct buf *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t *to = buf_reserve(out, raw.len * 2);
+    if (to == NULL)
+        return;
+    for (size_t i = 0; i < raw.len; i++) {
+        *to++ = (uint8_t)digits[raw.ptr[i] >> 4];
+        *to++ = (uint8_t)digits[raw.ptr[i] & 15];
+    }
+    buf_commit(out, raw.len * 2);
+}
+
+/* Writes the whole groups of three, then the rest without padding; gives the end of what it wrote.
+ */
+static uint8_t *base64_body(struct slice raw, const char *alphabet, uint8_t *to)
+{
+    const uint8_t *from = raw.ptr;
+    size_t left = raw.len;
+    for (; left >= 3; left -= 3, from += 3) {
+        uint32_t group = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+        *to++ = (uint8_t)alphabet[group >> 18];
+        *to++ = (uint8_t)alphabet[group >> 12 & 63];
+        *to++ = (uint8_t)alphabet[group >> 6 & 63];
+        *to++ = (uint8_t)alphabet[group & 63];
+    }
+    if (left > 0) {
+        uint32_t group = (uint32_t)from[0] << 16 | (left == 2 ? (uint32_t)from[1] << 8 : 0);
+        *to++ = (uint8_t)alphabet[group >> 18];
+        *to++ = (uint8_t)alphabet[group >> 12 & 63];
+        if (left == 2)
+            *to++ = (uint8_t)alphabet[group >> 6 & 63];
+    }
+    return to;
+}
+
+void encode_base64(struct slice raw, struct buf *out)
+{
+    size_t len = encode_base64_len(raw.len);
+    uint8_t *start = buf_reserve(out, len);
+    if (start == NULL)
+        return;
+    uint8_t *end = base64_body(raw, base64_alphabet, start);
+    memset(end, '=', len - (size_t)(end - start));
+    buf_commit(out, len);
+}
+
+void encode_base64url_unpadded(struct slice raw, struct buf *out)
+{
+    uint8_t *start = buf_reserve(out, encode_base64_len(raw.len));
+    if (start == NULL)
+        return;
+    uint8_t *end = base64_body(raw, base64url_alphabet, start);
+    buf_commit(out, (size_t)(end - start));
+}
+
+static bool uri_unreserved(uint8_t c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '~';
+}
+
+void encode_uri(struct slice raw, bool keep_slash, struct buf *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < raw.len; i++) {
+        uint8_t c = raw.ptr[i];
+        if (uri_unreserved(c) || (keep_slash && c == '/')) {
+            buf_append_byte(out, c);
+        } else {
+            char escape[3] = {'%', digits[c >> 4], digits[c & 15]};
+            buf_append(out, escape, sizeof(escape));
+        }
+    }
+}
+
+static bool fits(const struct buf *out, size_t len)
+{
+    return !out->overflow && len <= out->max - out->len;
+}
+
+/* The last group, 2..4 characters of it being data; false if one is foreign or spare bits are set.
+ */
+static bool base64_last_group(const uint8_t *from, size_t data, uint8_t *to)
+{
+    uint32_t a = base64_values[from[0]];
+    uint32_t b = base64_values[from[1]];
+    uint32_t c = data > 2 ? base64_values[from[2]] : 0;
+    uint32_t d = data > 3 ? base64_values[from[3]] : 0;
+    if (((a | b | c | d) & FOREIGN) != 0)
+        return false;
+    if ((data == 2 && (b & 15) != 0) || (data == 3 && (c & 3) != 0))
+        return false;
+    to[0] = (uint8_t)(a << 2 | b >> 4);
+    if (data > 2)
+        to[1] = (uint8_t)(b << 4 | c >> 2);
+    if (data > 3)
+        to[2] = (uint8_t)(c << 6 | d);
+    return true;
+}
+
+enum status decode_base64(struct slice text, struct buf *out)
+{
+    if (text.len % 4 != 0)
+        return STATUS_INVALID;
+    if (text.len == 0)
+        return STATUS_OK;
+    const uint8_t *from = text.ptr;
+    const uint8_t *last = from + text.len - 4;
+    size_t data = last[3] != '=' ? 4 : last[2] != '=' ? 3 : 2;
+    size_t len = text.len / 4 * 3 - (4 - data);
+    if (!fits(out, len))
+        return STATUS_TOO_LARGE;
+    uint8_t *to = buf_reserve(out, len);
+    CHECK(to != NULL);
+    uint32_t foreign = 0;
+    for (; from < last; from += 4, to += 3) {
+        uint32_t a = base64_values[from[0]];
+        uint32_t b = base64_values[from[1]];
+        uint32_t c = base64_values[from[2]];
+        uint32_t d = base64_values[from[3]];
+        foreign |= a | b | c | d;
+        to[0] = (uint8_t)(a << 2 | b >> 4);
+        to[1] = (uint8_t)(b << 4 | c >> 2);
+        to[2] = (uint8_t)(c << 6 | d);
+    }
+    if ((foreign & FOREIGN) != 0 || !base64_last_group(last, data, to))
+        return STATUS_INVALID;
+    buf_commit(out, len);
+    return STATUS_OK;
+}
+
+static int hex_value(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+enum status decode_hex(struct slice text, struct buf *out)
+{
+    if (text.len % 2 != 0)
+        return STATUS_INVALID;
+    if (!fits(out, text.len / 2))
+        return STATUS_TOO_LARGE;
+    uint8_t *to = buf_reserve(out, text.len / 2);
+    CHECK(to != NULL);
+    for (size_t i = 0; i < text.len / 2; i++) {
+        int high = hex_value(text.ptr[2 * i]);
+        int low = hex_value(text.ptr[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return STATUS_INVALID;
+        to[i] = (uint8_t)(high << 4 | low);
+    }
+    buf_commit(out, text.len / 2);
+    return STATUS_OK;
+}
