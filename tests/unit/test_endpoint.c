@@ -4,7 +4,11 @@
 #include "common/json.h"
 
 struct expectation {
-    struct endpoint_query query;
+    enum endpoint_service service;
+    const char *region; /* NULL: none */
+    const char *custom_url;
+    bool fips;
+    bool dualstack;
     const char *url; /* NULL: refused */
     const char *signing_region;
     const char *host;
@@ -13,18 +17,17 @@ struct expectation {
 
 #define AWS(s, r, f, d, u)                                                                         \
     {                                                                                              \
-        {.service = (s), .region = SLICE_LITERAL(r), .fips = (f), .dualstack = (d)}, (u), (r),     \
-            (u) == NULL ? NULL : (u) + sizeof("https://") - 1, "/"                                 \
-    }
-#define REFUSED(...)                                                                               \
-    {                                                                                              \
-        {__VA_ARGS__}, NULL, NULL, NULL, NULL                                                      \
+        (s), (r), NULL, (f), (d), (u), (r), (u) + sizeof("https://") - 1, "/"                      \
     }
 #define CUSTOM(s, r, in, out, h, p)                                                                \
     {                                                                                              \
-        {.service = (s), .region = SLICE_LITERAL(r), .custom_url = SLICE_LITERAL(in)}, (out), (r), \
-            (h), (p)                                                                               \
+        (s), (r), (in), false, false, (out), (r), (h), (p)                                         \
     }
+#define REFUSED(s, r, in, f, d)                                                                    \
+    {                                                                                              \
+        (s), (r), (in), (f), (d), NULL, NULL, NULL, NULL                                           \
+    }
+#define BAD_URL(in) REFUSED(ENDPOINT_SQS, "eu-west-1", in, false, false)
 
 static const struct expectation expectations[] = {
     AWS(ENDPOINT_SQS, "eu-west-1", false, false, "https://sqs.eu-west-1.amazonaws.com"),
@@ -52,16 +55,10 @@ static const struct expectation expectations[] = {
     AWS(ENDPOINT_SQS, "us-isof-south-1", false, true,
         "https://sqs.us-isof-south-1.api.aws.hci.ic.gov"),
     AWS(ENDPOINT_STS, "aws-global", true, false, "https://sts-fips.aws-global.amazonaws.com"),
-    {{.service = ENDPOINT_STS, .region = SLICE_LITERAL("aws-global")},
-     "https://sts.amazonaws.com",
-     "us-east-1",
-     "sts.amazonaws.com",
-     "/"},
-    {{.service = ENDPOINT_DYNAMODB, .region = SLICE_LITERAL("local")},
-     "http://localhost:8000",
-     "us-east-1",
-     "localhost:8000",
-     "/"},
+    {ENDPOINT_STS, "aws-global", NULL, false, false, "https://sts.amazonaws.com", "us-east-1",
+     "sts.amazonaws.com", "/"},
+    {ENDPOINT_DYNAMODB, "local", NULL, false, false, "http://localhost:8000", "us-east-1",
+     "localhost:8000", "/"},
     CUSTOM(ENDPOINT_SQS, "eu-west-1", "http://127.0.0.1:4566", "http://127.0.0.1:4566",
            "127.0.0.1:4566", "/"),
     CUSTOM(ENDPOINT_SQS, "eu-west-1", "HTTPS://VPCE.Example.com:443/", "https://vpce.example.com",
@@ -72,26 +69,19 @@ static const struct expectation expectations[] = {
            "/q"),
     CUSTOM(ENDPOINT_DYNAMODB, "eu-west-1", "https://dynamodb.eu-central-1.api.aws",
            "https://dynamodb.eu-central-1.api.aws", "dynamodb.eu-central-1.api.aws", "/"),
-    {{.service = ENDPOINT_SQS, .custom_url = SLICE_LITERAL("http://localhost:4566")},
-     "http://localhost:4566",
-     "us-east-1",
-     "localhost:4566",
-     "/"},
-    REFUSED(.service = ENDPOINT_DYNAMODB, .region = SLICE_LITERAL("local"), .fips = true),
-    REFUSED(.service = ENDPOINT_DYNAMODB, .region = SLICE_LITERAL("eu-west-1"),
-            .custom_url = SLICE_LITERAL("https://dynamodb.eu-west-1.api.aws:443/")),
-    REFUSED(.service = ENDPOINT_SQS),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("eu west")),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("evil.com/")),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("-eu-west-1")),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("12345")),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("eu-west-1"), .fips = true,
-            .custom_url = SLICE_LITERAL("http://h")),
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("eu-west-1"), .dualstack = true,
-            .custom_url = SLICE_LITERAL("http://h")),
-#define BAD_URL(u)                                                                                 \
-    REFUSED(.service = ENDPOINT_SQS, .region = SLICE_LITERAL("eu-west-1"),                         \
-            .custom_url = SLICE_LITERAL(u))
+    {ENDPOINT_SQS, NULL, "http://localhost:4566", false, false, "http://localhost:4566",
+     "us-east-1", "localhost:4566", "/"},
+    REFUSED(ENDPOINT_DYNAMODB, "local", NULL, true, false),
+    REFUSED(ENDPOINT_DYNAMODB, "eu-west-1", "https://dynamodb.eu-west-1.api.aws:443/", false,
+            false),
+    REFUSED(ENDPOINT_SQS, NULL, NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "", NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "eu west", NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "evil.com/", NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "-eu-west-1", NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "12345", NULL, false, false),
+    REFUSED(ENDPOINT_SQS, "eu-west-1", "http://h", true, false),
+    REFUSED(ENDPOINT_SQS, "eu-west-1", "http://h", false, true),
     BAD_URL(""),
     BAD_URL("localhost:4566"),
     BAD_URL("ftp://h"),
@@ -117,13 +107,19 @@ static void resolves_by_the_table(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(expectations); i++) {
         const struct expectation *e = &expectations[i];
+        struct endpoint_query query = {.service = e->service,
+                                       .region = slice_from_str(e->region),
+                                       .fips = e->fips,
+                                       .dualstack = e->dualstack,
+                                       .custom_url = slice_from_str(e->custom_url)};
         struct endpoint endpoint;
         struct error error = {.kind = ERROR_NONE};
-        enum status status = endpoint_resolve(&e->query, &endpoint, &error);
+        enum status status = endpoint_resolve(&query, &endpoint, &error);
         if (e->url == NULL) {
             if (status != STATUS_INVALID || error.text[0] == '\0')
-                fail_msg("row %zu (%.*s %.*s) was accepted", i, SLICE_ARG(e->query.region),
-                         SLICE_ARG(e->query.custom_url));
+                fail_msg("row %zu (region %s, URL %s) was accepted", i,
+                         e->region == NULL ? "-" : e->region,
+                         e->custom_url == NULL ? "-" : e->custom_url);
             continue;
         }
         if (status != STATUS_OK)
