@@ -1,0 +1,229 @@
+#include "tests/harness/unit.h"
+
+#include <dirent.h>
+
+#include "common/encode.h"
+#include "common/json.h"
+#include "common/num.h"
+#include "common/sigv4.h"
+
+#define TEXT_MAX (256 * 1024)
+
+/* A case of the AWS signing test suite, read from its folder. */
+struct suite_case {
+    char folder[1024];
+    struct buf request_text;
+    cJSON *context;
+    struct sigv4_header headers[SIGV4_HEADERS_MAX];
+    struct sigv4_request request;
+    struct sigv4_credentials credentials;
+    struct sigv4_scope scope;
+    char amz_date[NUM_AMZ_DATE_SIZE];
+    struct buf body_hash;
+};
+
+static void read_part(const struct suite_case *c, const char *name, struct buf *out)
+{
+    char path[1200];
+    snprintf(path, sizeof(path), "%s/%s", c->folder, name);
+    buf_clear(out);
+    read_whole_file(path, out);
+}
+
+static struct slice take_line(struct slice *rest)
+{
+    size_t len = 0;
+    while (len < rest->len && rest->ptr[len] != '\n')
+        len++;
+    struct slice line = slice_from(rest->ptr, len);
+    size_t used = len < rest->len ? len + 1 : len;
+    *rest = slice_from(rest->ptr + used, rest->len - used);
+    return line;
+}
+
+static void add_header(struct suite_case *c, struct slice name, struct slice value)
+{
+    assert_true(c->request.header_count < SIGV4_HEADERS_MAX);
+    c->headers[c->request.header_count++] = (struct sigv4_header){name, value};
+}
+
+static void parse_request(struct suite_case *c)
+{
+    struct slice rest = buf_slice(&c->request_text);
+    struct slice line = take_line(&rest);
+    size_t method = 0;
+    while (line.ptr[method] != ' ')
+        method++;
+    c->request.method = slice_from(line.ptr, method);
+    struct slice target =
+        slice_from(line.ptr + method + 1, line.len - method - 1 - strlen(" HTTP/1.1"));
+    const uint8_t *query = memchr(target.ptr, '?', target.len);
+    size_t path_len = query == NULL ? target.len : (size_t)(query - target.ptr);
+    c->request.path = slice_from(target.ptr, path_len);
+    if (query != NULL)
+        c->request.query = slice_from(query + 1, target.len - path_len - 1);
+    while (rest.len > 0) {
+        line = take_line(&rest);
+        if (line.len == 0)
+            break;
+        if (line.ptr[0] == ' ') { /* a folded header: the value grows over the line break */
+            struct sigv4_header *last = &c->headers[c->request.header_count - 1];
+            last->value.len = (size_t)(line.ptr + line.len - last->value.ptr);
+            continue;
+        }
+        const uint8_t *colon = memchr(line.ptr, ':', line.len);
+        assert_non_null(colon);
+        size_t name_len = (size_t)(colon - line.ptr);
+        add_header(c, slice_from(line.ptr, name_len),
+                   slice_from(colon + 1, line.len - name_len - 1));
+    }
+    digest_sha256(rest, c->request.payload_sha256);
+}
+
+static void load_case(struct suite_case *c, const char *root, const char *name)
+{
+    *c = (struct suite_case){.request = {.normalize_path = true}};
+    snprintf(c->folder, sizeof(c->folder), "%s/%s", root, name);
+    buf_init(&c->request_text, TEXT_MAX);
+    buf_init(&c->body_hash, 64);
+    c->request.headers = c->headers;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, TEXT_MAX);
+    read_part(c, "context.json", &text);
+    assert_status(json_parse(buf_slice(&text), &c->context, NULL), STATUS_OK);
+    read_part(c, "request.txt", &c->request_text);
+    parse_request(c);
+    const cJSON *keys = json_get_object(c->context, "credentials");
+    c->credentials.access_key_id = json_get_text(keys, "access_key_id");
+    c->credentials.secret_access_key = json_get_text(keys, "secret_access_key");
+    c->credentials.session_token = json_get_text(keys, "token");
+    c->scope.region = json_get_text(c->context, "region");
+    c->scope.service = json_get_text(c->context, "service");
+    assert_status(num_parse_rfc3339(json_get_text(c->context, "timestamp"), &c->scope.time_ms),
+                  STATUS_OK);
+    num_format_amz_date(c->scope.time_ms, c->amz_date);
+    c->request.normalize_path = json_get_bool(c->context, "normalize", true);
+    if (json_get_bool(c->context, "omit_session_token", false))
+        c->credentials.session_token = SLICE_NULL;
+    encode_hex(slice_from(c->request.payload_sha256, DIGEST_SHA256_SIZE), &c->body_hash);
+}
+
+static void release_case(struct suite_case *c)
+{
+    cJSON_Delete(c->context);
+    buf_release(&c->request_text);
+    buf_release(&c->body_hash);
+}
+
+static void expect_part(const struct suite_case *c, const char *part, const struct buf *got)
+{
+    CLEANUP(buf_release) struct buf expected;
+    buf_init(&expected, TEXT_MAX);
+    read_part(c, part, &expected);
+    if (!slice_equal(buf_slice(got), buf_slice(&expected)))
+        fail_msg("%s/%s\n--- got\n%s\n--- expected\n%s", c->folder, part, buf_text(got),
+                 buf_text(&expected));
+}
+
+/* Steps 1 to 3, each compared with the suite's intermediate result. */
+static void check_steps(const struct suite_case *c, const char *mode,
+                        const struct sigv4_request *request, struct buf *signature)
+{
+    char part[64];
+    CLEANUP(buf_release) struct buf canonical;
+    CLEANUP(buf_release) struct buf signed_headers;
+    CLEANUP(buf_release) struct buf string_to_sign;
+    buf_init(&canonical, TEXT_MAX);
+    buf_init(&signed_headers, TEXT_MAX);
+    buf_init(&string_to_sign, TEXT_MAX);
+    assert_status(sigv4_canonical_request(request, &canonical, &signed_headers), STATUS_OK);
+    snprintf(part, sizeof(part), "%s-canonical-request.txt", mode);
+    expect_part(c, part, &canonical);
+    sigv4_string_to_sign(&c->scope, buf_slice(&canonical), &string_to_sign);
+    snprintf(part, sizeof(part), "%s-string-to-sign.txt", mode);
+    expect_part(c, part, &string_to_sign);
+    sigv4_signature(c->credentials.secret_access_key, &c->scope, buf_slice(&string_to_sign), NULL,
+                    signature);
+    snprintf(part, sizeof(part), "%s-signature.txt", mode);
+    expect_part(c, part, signature);
+}
+
+static void check_header_mode(struct suite_case *c)
+{
+    size_t count = c->request.header_count;
+    add_header(c, SLICE_LITERAL("X-Amz-Date"), slice_from_str(c->amz_date));
+    if (c->credentials.session_token.len > 0)
+        add_header(c, SLICE_LITERAL("X-Amz-Security-Token"), c->credentials.session_token);
+    if (json_get_bool(c->context, "sign_body", false))
+        add_header(c, SLICE_LITERAL("x-amz-content-sha256"), buf_slice(&c->body_hash));
+    CLEANUP(buf_release) struct buf signature;
+    CLEANUP(buf_release) struct buf authorization;
+    CLEANUP(buf_release) struct buf expected;
+    buf_init(&signature, TEXT_MAX);
+    buf_init(&authorization, TEXT_MAX);
+    buf_init(&expected, TEXT_MAX);
+    check_steps(c, "header", &c->request, &signature);
+    assert_status(sigv4_sign_headers(&c->request, &c->credentials, &c->scope, NULL, &authorization),
+                  STATUS_OK);
+    read_part(c, "header-signed-request.txt", &expected);
+    const char *line = strstr(buf_text(&expected), "\nAuthorization:");
+    assert_non_null(line);
+    line += strlen("\nAuthorization:");
+    if (strncmp(line, buf_text(&authorization), authorization.len) != 0 ||
+        line[authorization.len] != '\n')
+        fail_msg("%s: Authorization is %s", c->folder, buf_text(&authorization));
+    c->request.header_count = count;
+}
+
+static void check_query_mode(struct suite_case *c)
+{
+    CLEANUP(buf_release) struct buf query;
+    CLEANUP(buf_release) struct buf signature;
+    buf_init(&query, TEXT_MAX);
+    buf_init(&signature, TEXT_MAX);
+    int64_t expires_s;
+    assert_status(json_get_i64(c->context, "expiration_in_seconds", &expires_s), STATUS_OK);
+    assert_status(sigv4_presign(&c->request, &c->credentials, &c->scope, expires_s, &query),
+                  STATUS_OK);
+    const char *last = strstr(buf_text(&query), "&X-Amz-Signature=");
+    assert_non_null(last);
+    struct sigv4_request presigned = c->request;
+    presigned.query = slice_from(query.ptr, (size_t)(last - buf_text(&query)));
+    check_steps(c, "query", &presigned, &signature);
+    assert_string_equal(last + strlen("&X-Amz-Signature="), buf_text(&signature));
+}
+
+static void agrees_with_the_aws_suite(void **state)
+{
+    (void)state;
+    const char *found = vectors_path("sigv4/v4");
+    if (found == NULL) {
+        printf("skipped: the AWS signing test suite is not here\n");
+        return;
+    }
+    char root[512];
+    snprintf(root, sizeof(root), "%s", found);
+    DIR *folder = opendir(root);
+    assert_non_null(folder);
+    size_t cases = 0;
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (entry->d_name[0] == '.')
+            continue;
+        struct suite_case c;
+        load_case(&c, root, entry->d_name);
+        check_header_mode(&c);
+        check_query_mode(&c);
+        release_case(&c);
+        cases++;
+    }
+    closedir(folder);
+    assert_true(cases > 30);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(agrees_with_the_aws_suite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
