@@ -29,14 +29,15 @@ struct log_field {
 #define LOG_BOOL(n, v) ((struct log_field){.name = (n), .type = LOG_FIELD_BOOL, .number = (v)})
 
 struct log;
-/* program goes into every line. format: JSON lines only. */
+/* program, constant text, goes into every line. */
 struct log *log_new(const char *program, enum log_level least);
+/* Writes what still goes without blocking. */
 void log_free(struct log *log);
 /* "debug", "info", "warn", "error". */
 NODISCARD enum status log_level_parse(const char *text, enum log_level *ret);
 
-/* event is a constant name, "record_rejected". Bytes that are not printable are escaped; text is
- * cut at 1 KiB. */
+/* event and the names of fields are constant: "record_rejected". Text is cut at 1 KiB; what is not
+ * printable is escaped as \u00XX, bytes that are not UTF-8 too; a null slice is null. */
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t count);
 #define log_event(log, level, event, ...)                                                          \
@@ -44,6 +45,9 @@ void log_write(struct log *log, enum log_level level, const char *event,
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 /* kind, code, http_status and text of an error. */
 void log_error(struct log *log, const char *event, const struct error *error);
+/* Tries to write lines that a slow reader has left waiting; log_write does so too. */
+void log_flush(struct log *log);
+/* Lines that were dropped. */
 uint64_t log_dropped(const struct log *log);
 
 #endif

@@ -78,6 +78,11 @@ uint64_t loop_hrtime_ns(void)
     return (uint64_t)clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t loop_wall_ms(void)
+{
+    return clock_ns(CLOCK_REALTIME) / NS_PER_MS;
+}
+
 uint64_t loop_random_seed(void)
 {
     uint64_t seed;
@@ -93,10 +98,9 @@ uint64_t loop_random_seed(void)
 
 struct now loop_now_fresh(const struct loop *loop)
 {
-    int64_t wall_ms = clock_ns(CLOCK_REALTIME) / NS_PER_MS;
     return (struct now){
         .mono = {clock_ns(CLOCK_BOOTTIME) / NS_PER_MS},
-        .wall = {time_add(wall_ms, loop->wall_correction_ms)},
+        .wall = {time_add(loop_wall_ms(), loop->wall_correction_ms)},
     };
 }
 

@@ -38,6 +38,8 @@ struct now loop_now(struct loop *loop);
 struct now loop_now_fresh(const struct loop *loop);
 /* Monotonic nanoseconds read anew: for histograms of our own cost. */
 uint64_t loop_hrtime_ns(void);
+/* The host's wall clock, read anew: for the stamp of a log line. */
+int64_t loop_wall_ms(void);
 /* Added to the host's wall clock from the next turn on (clock_skew.h decides it). */
 void loop_set_wall_correction(struct loop *loop, int64_t correction_ms);
 
