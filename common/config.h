@@ -33,7 +33,7 @@ struct config_option {
     unsigned programs; /* others know the name but leave it alone */
     enum config_type type;
     size_t offset;             /* offsetof the member in the program's struct */
-    const char *default_value; /* text as in the environment; NULL: required */
+    const char *default_value; /* text as in the environment; NULL: required; "": none */
     int64_t min;               /* of numbers, bytes, durations (ms) */
     int64_t max;
     bool secret;      /* masked everywhere */
@@ -53,10 +53,13 @@ struct config_schema {
     size_t table_count;
 };
 
-/* Fills base from the environment. Every mistake is a line in errors ("DELAYLINE_LEAD=2x: not a
- * duration; write 250ms, 90s, 15m, 36h, 7d or whole milliseconds"): missing, malformed, out of
- * range, and a DELAYLINE_ variable that is in no table (a typing error; those of the other
- * programs, DELAYLINE_<PROGRAM>_*, are left alone). STATUS_INVALID if there is any. */
+/* Fills base from the environment; a variable that is set to nothing counts as not set. Every
+ * mistake is a line in errors ("DELAYLINE_LEAD=2x: not a duration; write 250ms, 90s, 15m, 36h, 7d
+ * or whole milliseconds"): missing, malformed, out of range, and a DELAYLINE_ variable that is in
+ * no table (a typing error; those of the other programs, DELAYLINE_<PROGRAM>_*, and of the tests
+ * and the local stack, DELAYLINE_TEST_* and DELAYLINE_STACK_*, are left alone). STATUS_INVALID if
+ * there is any; the mistaken members then hold their defaults, or empty text and 0, so that the
+ * relations can be checked in the same go. base is to be released in any case. */
 NODISCARD enum status config_load(const struct config_schema *schema, void *base,
                                   struct buf *errors);
 void config_release(const struct config_schema *schema, void *base);
@@ -67,7 +70,8 @@ void config_print(const struct config_schema *schema, const void *base, struct b
 /* Rows of the README's table. */
 void config_print_markdown(const struct config_schema *schema, struct buf *out);
 
-/* Walks a CONFIG_LIST: false at its end. *ret_item is trimmed. */
+/* Walks a CONFIG_LIST, *cursor being its text at first: false at its end. *ret_item is trimmed and
+ * not empty. */
 bool config_list_next(const char **cursor, struct slice *ret_item);
 
 #endif
