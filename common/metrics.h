@@ -25,8 +25,9 @@ struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 
 /* labels: "path=\"short\",outcome=\"delivered\"" or "" (already escaped; constant text or
- * metrics_label). Asking again for the same (name, labels) gives the same series. Valid as long as
- * the registry. */
+ * metrics_label; copied). Asking again for the same (name, labels) gives the same series; it is
+ * searched for, so keep the pointer where it counts. Valid as long as the registry; spec and what
+ * it points to must live as long. */
 RETURNS_NONNULL struct metric *metrics_get(struct metrics *metrics, const struct metric_spec *spec,
                                            const char *labels);
 void metric_add(struct metric *metric, double value);
@@ -34,7 +35,7 @@ void metric_set(struct metric *metric, double value); /* gauges, and counters ke
 void metric_observe(struct metric *metric, double value);
 double metric_value(const struct metric *metric); /* a histogram's count */
 
-/* Escapes a label's value into out: name="value". */
+/* Appends name="value", escaped, with a comma before it unless out is empty. */
 void metrics_label(struct buf *out, const char *name, const char *value);
 void metrics_print(const struct metrics *metrics, struct buf *out);
 
