@@ -18,7 +18,8 @@ struct admin_callbacks {
     void (*metrics)(void *ctx, struct buf *out);
 };
 
-/* address "0.0.0.0:8080", "[::1]:0", "127.0.0.1:0"; NULL and reterr if it cannot be had. */
+/* address "0.0.0.0:8080", "[::1]:0", ":8080" (all addresses); NULL and reterr if it cannot be had.
+ * callbacks are copied and come from the loop; the admin never blocks it. */
 struct admin *admin_new(struct loop *loop, const char *address,
                         const struct admin_callbacks *callbacks, void *ctx, struct error *reterr);
 /* The port in use, also when 0 was asked for. */
