@@ -117,7 +117,7 @@ $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(OBJ)/%/main.o $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/devstack: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/emulator/*.c)) $(MODEL_LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
-$(BUILD)/load: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/load/*.c))
+$(BUILD)/load: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/load/*.c)) $(OBJ)/common/check.o
 	$(Q)$(LINK) $^ $(pkg_libs) -lm -o $@
 $(BUILD)/inspect: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/tools/*.c)) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@

@@ -1,0 +1,36 @@
+"""Fixtures: a stack is brought up once for the tests that can share one."""
+
+import pytest
+
+import stack as stack_module
+
+
+@pytest.fixture(scope="session")
+def fast_stack(tmp_path_factory):
+    """One replica of each program, short times."""
+    running = stack_module.Stack(tmp_path_factory.mktemp("fast"), settings=stack_module.FAST)
+    yield running
+    running.down()
+
+
+@pytest.fixture(scope="session")
+def real_stack(tmp_path_factory):
+    """One replica of each program, the design's own times."""
+    running = stack_module.Stack(tmp_path_factory.mktemp("real"))
+    yield running
+    running.down()
+
+
+@pytest.fixture
+def new_stack(tmp_path):
+    """A function that brings up a stack for one test."""
+    made = []
+
+    def bring_up(**options):
+        options.setdefault("settings", stack_module.FAST)
+        made.append(stack_module.Stack(tmp_path / f"stack{len(made)}", **options))
+        return made[-1]
+
+    yield bring_up
+    for running in made:
+        running.down()

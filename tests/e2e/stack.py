@@ -1,0 +1,252 @@
+"""The embedded stack for end-to-end tests: starts it by the scripts of make up, talks Kafka to it."""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+import urllib.request
+import uuid
+
+import confluent_kafka
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+VARIANT = os.environ.get("VARIANT", "release")
+BIN = ROOT / "build" / VARIANT
+
+# The design's times made short; tests/stack/fast.env holds the same for make demo.
+FAST = dict(
+    re.findall(r"export (\w+)=\$\{\w+:-(\w+)\}", (ROOT / "tests/stack/fast.env").read_text())
+)
+
+
+def wait_until(what, seconds, condition, interval=0.02):
+    """Polls until condition() is true; its value is the result."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"{what}: not within {seconds} s"
+        time.sleep(interval)
+
+
+def read_env(path):
+    """NAME=value of the export lines that a stack wrote."""
+    shell = f". {path} && env -0"
+    output = subprocess.run(["bash", "-c", shell], check=True, capture_output=True, env={}).stdout
+    pairs = (item.split("=", 1) for item in output.decode().split("\0") if "=" in item)
+    return {name: value for name, value in pairs if name.startswith(("AWS_", "KAFKA_", "DELAYLINE_"))}
+
+
+class Program:
+    """One replica that the test itself holds, so that its exit code can be seen."""
+
+    def __init__(self, name, env, directory):
+        self.log_path = directory / f"{name}-{uuid.uuid4().hex[:8]}.log"
+        self.started = time.monotonic()
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [BIN / name],
+                env={**os.environ, **env, "DELAYLINE_ADMIN_ADDRESS": "127.0.0.1:0"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+
+    def events(self):
+        lines = self.log_path.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def admin(self):
+        def port():
+            assert self.process.poll() is None, self.log_path.read_text()[-2000:]
+            return next((e["port"] for e in self.events() if e["event"] == "admin_listening"), None)
+
+        return f"127.0.0.1:{wait_until('admin port', 10, port, 0.005)}"
+
+    def wait_ready(self, seconds=10):
+        admin = self.admin()
+        wait_until("ready", seconds, lambda: is_ready(admin), 0.005)
+        return time.monotonic() - self.started
+
+    def stop(self, number=signal.SIGTERM, seconds=10):
+        """Exit code and how long it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=seconds)
+        return code, time.monotonic() - began
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def is_ready(admin):
+    try:
+        with urllib.request.urlopen(f"http://{admin}/readyz", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def metrics(admin):
+    with urllib.request.urlopen(f"http://{admin}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    values = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            series, value = line.rsplit(" ", 1)
+            values[series] = float(value)
+    return values
+
+
+class Stack:
+    """make up in a folder of its own."""
+
+    def __init__(self, directory, routers=1, schedulers=1, relays=1, settings=None):
+        self.directory = directory
+        self.replicas = {"router": routers, "scheduler": schedulers, "relay": relays}
+        self.shell_env = {
+            **os.environ,
+            **(settings or {}),
+            "VARIANT": VARIANT,
+            "RUN_DIR": str(directory),
+            "ROUTERS": str(routers),
+            "SCHEDULERS": str(schedulers),
+            "RELAYS": str(relays),
+        }
+        self.programs = []
+        up = subprocess.run(
+            [ROOT / "tests/stack/up"], env=self.shell_env, capture_output=True, text=True, timeout=90
+        )
+        assert up.returncode == 0, up.stdout + up.stderr
+        self.env = read_env(directory / "env")
+        self.bootstrap = self.env["KAFKA_BOOTSTRAP_SERVERS"]
+        self.delay_topic = self.env["DELAYLINE_STACK_DELAY_TOPIC"]
+        self.target = self.env["DELAYLINE_STACK_TARGET_TOPIC"]
+        self.dead_letter_topic = self.env.get("DELAYLINE_DEAD_LETTER_TOPIC", "delay-dead-letter")
+
+    def down(self):
+        for program in self.programs:
+            program.kill()
+        down = subprocess.run(
+            [ROOT / "tests/stack/down"], env=self.shell_env, capture_output=True, text=True, timeout=90
+        )
+        assert down.returncode == 0, down.stdout + down.stderr
+        for log in self.directory.glob("*.log"):
+            text = log.read_text(errors="replace")
+            assert "ERROR: AddressSanitizer" not in text and "runtime error:" not in text, f"{log}: {text[-3000:]}"
+            assert "check failed" not in text, f"{log}: {text[-3000:]}"
+
+    def start(self, name, **settings):
+        program = Program(name, {**self.env, **settings}, self.directory)
+        self.programs.append(program)
+        return program
+
+    def admins(self, name):
+        return [self.env[f"DELAYLINE_STACK_ADMIN_{name.upper()}_{i + 1}"] for i in range(self.replicas[name])]
+
+    def load(self, records, rate, delay, *more, timeout=180):
+        """Runs the load generator; its exit code and report."""
+        report = self.directory / f"report-{uuid.uuid4().hex[:8]}.json"
+        command = [BIN / "load", "--records", str(records), "--rate", str(rate), "--delay", delay]
+        run = subprocess.Popen(
+            [*command, "--report", str(report), *more],
+            env={**os.environ, **self.env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return LoadRun(run, report, timeout)
+
+    def emulator(self, path, body=None, method=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.env["AWS_ENDPOINT_URL"] + path, data=data, method=method)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+class LoadRun:
+    def __init__(self, process, report, timeout):
+        self.process, self.report, self.timeout = process, report, timeout
+
+    def verdict(self):
+        output, _ = self.process.communicate(timeout=self.timeout)
+        assert self.report.exists(), output
+        report = json.loads(self.report.read_text())
+        print(output)
+        return self.process.returncode, report
+
+
+def clean(report):
+    """The six that must be 0."""
+    names = ("lost", "duplicated", "early", "corrupted", "misrouted", "unexpected")
+    return {name: report[name] for name in names if report[name] != 0} == {}
+
+
+class Kafka:
+    """A producer and a reader of whole topics for tests that look at single records."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.producer = confluent_kafka.Producer(
+            {"bootstrap.servers": stack.bootstrap, "message.max.bytes": 10000000, "linger.ms": 1}
+        )
+
+    def send(self, key=None, value=b"v", headers=(), timestamp_ms=None, topic=None):
+        failures = []
+        self.producer.produce(
+            topic or self.stack.delay_topic,
+            key=key,
+            value=value,
+            headers=list(headers),
+            on_delivery=lambda error, _: error and failures.append(error),
+            **({} if timestamp_ms is None else {"timestamp": timestamp_ms}),
+        )
+        self.producer.flush(10)
+        assert not failures, failures
+
+    def read(self, topic, wanted, seconds, match=lambda message: True):
+        """Messages of the topic from its beginning until `wanted` matched; fails if they do not come."""
+        consumer = confluent_kafka.Consumer(
+            {
+                "bootstrap.servers": self.stack.bootstrap,
+                "group.id": uuid.uuid4().hex,
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 5,
+                "fetch.message.max.bytes": 10000000,
+            }
+        )
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            start = confluent_kafka.OFFSET_BEGINNING
+            consumer.assign([confluent_kafka.TopicPartition(topic, p, start) for p in partitions])
+            found = []
+            end = time.monotonic() + seconds
+            while len(found) < wanted:
+                assert time.monotonic() < end, f"{topic}: {len(found)} of {wanted} within {seconds} s"
+                message = consumer.poll(0.05)
+                if message is not None and message.error() is None and match(message):
+                    found.append((message, time.time() * 1000))
+            return found
+        finally:
+            consumer.close()
+
+
+def header(message, name):
+    values = [value for key, value in message.headers() or [] if key == name]
+    return values[-1].decode() if values else None
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def b64(raw):
+    return base64.b64encode(raw).decode()

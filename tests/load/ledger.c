@@ -1,0 +1,140 @@
+#include "tests/load/ledger.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+
+/* state: bits 0-1 enum ack, 2-3 copies delivered, 4-5 copies dead-lettered (both stop at 3). */
+#define ACK_MASK        0x03U
+#define DELIVERED_SHIFT 2
+#define DEAD_SHIFT      4
+#define COPIES_MAX      3U
+
+void ledger_init(struct ledger *l, uint64_t records, int64_t start_ms)
+{
+    *l = (struct ledger){.records = records, .start_ms = start_ms};
+    l->due_after = calloc(records, sizeof(*l->due_after));
+    l->state = calloc(records, sizeof(*l->state));
+    CHECK(l->due_after != NULL && l->state != NULL);
+}
+
+void ledger_release(struct ledger *l)
+{
+    free(l->due_after);
+    free(l->state);
+}
+
+void ledger_plan(struct ledger *l, uint64_t id, int64_t due_ms)
+{
+    int64_t after = due_ms - l->start_ms;
+    CHECK(after >= 0 && after <= UINT32_MAX);
+    l->due_after[id] = (uint32_t)after;
+}
+
+int64_t ledger_due_ms(const struct ledger *l, uint64_t id)
+{
+    return l->start_ms + l->due_after[id];
+}
+
+static unsigned copies(const struct ledger *l, uint64_t id, unsigned shift)
+{
+    return ((unsigned)l->state[id] >> shift) & COPIES_MAX;
+}
+
+static enum ack ack_of(const struct ledger *l, uint64_t id)
+{
+    return (enum ack)(l->state[id] & ACK_MASK);
+}
+
+static bool is_settled(const struct ledger *l, uint64_t id)
+{
+    return copies(l, id, DELIVERED_SHIFT) + copies(l, id, DEAD_SHIFT) > 0;
+}
+
+void ledger_acknowledge(struct ledger *l, uint64_t id, enum ack ack)
+{
+    CHECK(ack_of(l, id) == ACK_NONE);
+    l->state[id] = (uint8_t)(l->state[id] | (unsigned)ack);
+    switch (ack) {
+    case ACK_YES:
+        l->sent++;
+        l->settled += is_settled(l, id);
+        break;
+    case ACK_FAILED:
+        l->failed++;
+        l->unexpected += is_settled(l, id);
+        break;
+    case ACK_UNKNOWN:
+        l->unknown++;
+        break;
+    case ACK_NONE:
+        UNREACHABLE();
+    }
+}
+
+/* Counts a copy; true if it is the first of all. */
+static bool count_copy(struct ledger *l, uint64_t id, unsigned shift)
+{
+    bool first = !is_settled(l, id);
+    if (!first)
+        l->duplicated++;
+    else if (ack_of(l, id) == ACK_YES)
+        l->settled++;
+    else if (ack_of(l, id) == ACK_FAILED)
+        l->unexpected++;
+    if (copies(l, id, shift) < COPIES_MAX)
+        l->state[id] = (uint8_t)(l->state[id] + (1U << shift));
+    return first;
+}
+
+void ledger_deliver(struct ledger *l, uint64_t id, int64_t received_ms, int64_t emitted_ms)
+{
+    int64_t due_ms = ledger_due_ms(l, id);
+    if (received_ms < due_ms || emitted_ms < due_ms)
+        l->early++;
+    if (!count_copy(l, id, DELIVERED_SHIFT))
+        return;
+    l->delivered++;
+    histogram_add(&l->error, received_ms - due_ms);
+    histogram_add(&l->emission, emitted_ms - due_ms);
+}
+
+void ledger_dead_letter(struct ledger *l, uint64_t id)
+{
+    if (count_copy(l, id, DEAD_SHIFT))
+        l->dead_lettered++;
+}
+
+uint64_t ledger_lost(const struct ledger *l)
+{
+    return l->sent - l->settled;
+}
+
+void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out)
+{
+    uint64_t id = 0;
+    unsigned printed = 0;
+    while (id < l->records) {
+        if (ack_of(l, id) != ACK_YES || is_settled(l, id)) {
+            id++;
+            continue;
+        }
+        uint64_t first = id;
+        while (id < l->records && ack_of(l, id) == ACK_YES && !is_settled(l, id))
+            id++;
+        if (printed++ == most) {
+            fprintf(out, ", ...");
+            return;
+        }
+        fprintf(out, "%s%" PRIu64, printed == 1 ? "" : ", ", first);
+        if (id - first > 1)
+            fprintf(out, "-%" PRIu64, id - 1);
+    }
+}
+
+bool ledger_is_clean(const struct ledger *l)
+{
+    return l->sent > 0 && ledger_lost(l) == 0 && l->duplicated == 0 && l->early == 0 &&
+           l->corrupted == 0 && l->misrouted == 0 && l->unexpected == 0;
+}

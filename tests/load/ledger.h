@@ -1,0 +1,53 @@
+/* The account of every record: sent, acknowledged, delivered, dead-lettered. Five bytes a record,
+ * so that ten million fit in 50 MB. */
+#ifndef TESTS_LOAD_LEDGER_H
+#define TESTS_LOAD_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tests/load/histogram.h"
+
+enum ack { ACK_NONE = 0, ACK_YES, ACK_UNKNOWN, ACK_FAILED };
+
+struct ledger {
+    uint64_t records;
+    int64_t start_ms;    /* due offsets count from here */
+    uint32_t *due_after; /* ms after start_ms */
+    uint8_t *state;
+
+    uint64_t sent; /* acknowledged by the broker */
+    uint64_t failed;
+    uint64_t unknown;
+    uint64_t delivered;     /* distinct */
+    uint64_t dead_lettered; /* distinct */
+    uint64_t settled;       /* acknowledged and (delivered or dead-lettered) */
+    uint64_t duplicated;
+    uint64_t early;
+    uint64_t corrupted;
+    uint64_t misrouted;
+    uint64_t unexpected;
+    struct histogram error;    /* at the consumer */
+    struct histogram emission; /* record timestamp - due */
+};
+
+void ledger_init(struct ledger *l, uint64_t records, int64_t start_ms);
+void ledger_release(struct ledger *l);
+
+void ledger_plan(struct ledger *l, uint64_t id, int64_t due_ms); /* before it is sent */
+int64_t ledger_due_ms(const struct ledger *l, uint64_t id);
+void ledger_acknowledge(struct ledger *l, uint64_t id, enum ack ack);
+
+/* A copy in a target topic. emitted_ms: its timestamp. */
+void ledger_deliver(struct ledger *l, uint64_t id, int64_t received_ms, int64_t emitted_ms);
+void ledger_dead_letter(struct ledger *l, uint64_t id);
+
+/* Acknowledged, but neither delivered nor dead-lettered. */
+uint64_t ledger_lost(const struct ledger *l);
+/* "203-291, 400", at most `most` intervals. */
+void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out);
+/* All of the six are 0 and something was sent. */
+bool ledger_is_clean(const struct ledger *l);
+
+#endif

@@ -1,0 +1,143 @@
+# The embedded stack and the three programs as background processes of a run folder. Sourced by up, down,
+# logs, demo and the end-to-end tests.
+# shellcheck shell=bash
+#
+# run folder: <name>.pid, <name>.log, stack.env (what devstack prints), env (what users source).
+
+stack_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+: "${VARIANT:=release}"
+stack_bin=$stack_root/build/$VARIANT
+
+# poll SECONDS WHAT COMMAND...: until the command succeeds.
+stack_poll() {
+    local seconds=$1 what=$2 end
+    shift 2
+    end=$((SECONDS + seconds))
+    until "$@"; do
+        if [ "$SECONDS" -ge "$end" ]; then
+            echo "stack: $what did not come within $seconds s" >&2
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+stack_alive() { # RUN NAME
+    local pid
+    pid=$(cat "$1/$2.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+}
+
+# Starts a program; its admin port is chosen by the system and read from its log.
+stack_start() { # RUN NAME PROGRAM
+    local run=$1 name=$2 program=$3
+    (
+        cd "$stack_root" || exit 1
+        DELAYLINE_ADMIN_ADDRESS=127.0.0.1:0 exec "$stack_bin/$program" >>"$run/$name.log" 2>&1 </dev/null
+    ) &
+    echo $! >"$run/$name.pid"
+    disown $!
+}
+
+stack_admin_port() { # RUN NAME
+    sed -n 's/.*"event":"admin_listening".*"port":\([0-9]*\).*/\1/p' "$1/$2.log" | tail -1
+}
+
+stack_is_ready() { # RUN NAME
+    local port
+    stack_alive "$1" "$2" || {
+        echo "stack: $2 has ended; its last lines:" >&2
+        tail -5 "$1/$2.log" >&2
+        exit 1
+    }
+    port=$(stack_admin_port "$1" "$2")
+    [ -n "$port" ] && curl -sf -m 2 -o /dev/null "http://127.0.0.1:$port/readyz"
+}
+
+stack_metric() { # RUN NAME METRIC: its value, summed over its labels
+    curl -sf -m 2 "http://127.0.0.1:$(stack_admin_port "$1" "$2")/metrics" |
+        awk -v name="$3" '{split($1, part, "{")} part[1] == name {sum += $2} END {print sum + 0}'
+}
+
+stack_partitions_assigned() { # RUN ROUTERS: all partitions of the delay topic are held by some router
+    local total=0 i
+    for ((i = 1; i <= $2; i++)); do
+        total=$((total + $(stack_metric "$1" "router-$i" delayline_kafka_partitions_assigned)))
+    done
+    [ "$total" -ge "${DELAYLINE_STACK_DELAY_PARTITIONS:-1}" ]
+}
+
+stack_devstack_up() { # RUN
+    local run=$1
+    "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
+    echo $! >"$run/devstack.pid"
+    disown $!
+    stack_poll 10 devstack grep -qx ready "$run/devstack.log"
+    # shellcheck disable=SC1091
+    . "$run/stack.env"
+    # librdkafka's mock cluster does not wake a waiting fetch, and waits for absent group members for
+    # session.timeout.ms: keep both short here. A real broker wants neither.
+    export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=${KAFKA_PROPERTY_FETCH_WAIT_MAX_MS:-5}
+    export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=${KAFKA_PROPERTY_SESSION_TIMEOUT_MS:-6000}
+    export KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS=${KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS:-500}
+}
+
+# Brings everything up and returns when all replicas are ready and every partition has a router.
+stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
+    local run=$1 program i name addresses=
+    local -A replicas=([router]=$2 [scheduler]=$3 [relay]=$4)
+    mkdir -p "$run"
+    rm -f "$run"/*.log "$run"/*.pid "$run"/env "$run"/stack.env
+    stack_devstack_up "$run" || return 1
+    for program in router scheduler relay; do
+        for ((i = 1; i <= ${replicas[$program]}; i++)); do
+            stack_start "$run" "$program-$i" "$program"
+        done
+    done
+    for program in router scheduler relay; do
+        for ((i = 1; i <= ${replicas[$program]}; i++)); do
+            name=$program-$i
+            stack_poll 15 "$name" stack_is_ready "$run" "$name" || return 1
+            addresses+=" 127.0.0.1:$(stack_admin_port "$run" "$name")"
+            export "DELAYLINE_STACK_ADMIN_${program^^}_$i=127.0.0.1:$(stack_admin_port "$run" "$name")"
+        done
+    done
+    export DELAYLINE_STACK_ADMIN_ADDRESSES=${addresses# }
+    stack_poll 30 "a router for every partition" stack_partitions_assigned "$run" "$2" || return 1
+    stack_write_env "$run"
+}
+
+stack_write_env() { # RUN
+    local name
+    {
+        for name in $(compgen -v | grep -E '^(KAFKA_(BOOTSTRAP_SERVERS|PROPERTY_.*)|AWS_.*|DELAYLINE_.*)$'); do
+            printf 'export %s=%q\n' "$name" "${!name}"
+        done
+    } >"$1/env.new"
+    mv "$1/env.new" "$1/env"
+}
+
+# SIGTERM to the programs first, then devstack. Says how each ended; fails if one had to be killed.
+stack_down() { # RUN
+    local run=$1 name pid kind ok=0
+    for kind in router scheduler relay devstack; do
+        for pid in "$run/$kind"*.pid; do
+            [ -e "$pid" ] || continue
+            name=$(basename "$pid" .pid)
+            stack_alive "$run" "$name" && kill -TERM "$(cat "$pid")" 2>/dev/null
+        done
+        for pid in "$run/$kind"*.pid; do
+            [ -e "$pid" ] || continue
+            name=$(basename "$pid" .pid)
+            if ! stack_poll 15 "the end of $name" stack_gone "$run" "$name"; then
+                kill -KILL "$(cat "$pid")" 2>/dev/null
+                ok=1
+            fi
+            rm -f "$pid"
+        done
+    done
+    return $ok
+}
+
+stack_gone() {
+    ! stack_alive "$1" "$2"
+}
