@@ -71,11 +71,16 @@ IO_SRCS := $(addprefix common/,loop.c http.c aws_credentials.c aws_client.c sqs.
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))
 CORE_OBJS := $(filter %_core.o $(OBJ)/router/%_core%.o $(OBJ)/scheduler/%_core%.o $(OBJ)/relay/%_core%.o,$(PURE_OBJS))
 
+# What a core may lean on: arithmetic and containers, no heap.
+CORE_BASE_OBJS := $(patsubst %,$(OBJ)/common/%.o,timer_heap table delay num status)
+
 # Tests and tools: tests/<folder>/*.c is one program each, but for unit (one a file).
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
 MODEL_SRCS := $(wildcard tests/model/*.c)
 MODEL_LIB  := $(BUILD)/libmodel.a
+LOAD_SRCS  := $(filter-out tests/load/main.c,$(wildcard tests/load/*.c))
+LOAD_LIB   := $(BUILD)/libload.a
 HARNESS_SRCS := $(wildcard tests/harness/*.c)
 HARNESS_LIB  := $(BUILD)/libharness.a
 
@@ -110,6 +115,8 @@ $(LIB): $(LIB_SRCS:%.c=$(OBJ)/%.o) $(BUILD)/version.o
 	$(archive)
 $(MODEL_LIB): $(MODEL_SRCS:%.c=$(OBJ)/%.o)
 	$(archive)
+$(LOAD_LIB): $(LOAD_SRCS:%.c=$(OBJ)/%.o)
+	$(archive)
 $(HARNESS_LIB): $(HARNESS_SRCS:%.c=$(OBJ)/%.o)
 	$(archive)
 
@@ -117,11 +124,11 @@ $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(OBJ)/%/main.o $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/devstack: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/emulator/*.c)) $(MODEL_LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
-$(BUILD)/load: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/load/*.c)) $(OBJ)/common/check.o
+$(BUILD)/load: $(OBJ)/tests/load/main.o $(LOAD_LIB) $(OBJ)/common/check.o
 	$(Q)$(LINK) $^ $(pkg_libs) -lm -o $@
 $(BUILD)/inspect: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/tools/*.c)) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
-$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LIB)
+$(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $^ $(pkg_libs) $(test_libs) -lm -o $@
 
@@ -130,6 +137,60 @@ unit: $(UNIT_BINS) ## build and run the unit tests of VARIANT
 
 purity: $(BUILD)/purity.ok ## prove that pure modules call nothing of the outside
 
+format: ## clang-format over everything
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# Everything pure linked to one object: what is then still undefined comes from outside, and must be on the list.
+PURE_ALLOWED := mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|casecmp|ncasecmp|chr|rchr|spn|cspn)|v?snprintf \
+  |__(memcpy|memmove|memset|snprintf|vsnprintf|fprintf|explicit_bzero)_chk|explicit_bzero|qsort|bsearch|toupper|tolower \
+  |malloc|calloc|realloc|free|abort|stderr|fprintf|fwrite|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__isoc99_.*|strto(d|l|ll|ull) \
+  |timegm|gmtime_r|ldexp|pow|cbrt|fmod|floor|ceil|exp|log|isnan|__ctype_.* \
+  |(EVP|HMAC|SHA256|MD5|OPENSSL|CRYPTO)_.*|SHA256|MD5|HMAC|crc32(_z)?|ZSTD_.*|cJSON_.*
+CORE_ALLOWED := mem(cpy|move|set|cmp)|__mem(cpy|move|set)_chk|strlen|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
+empty :=
+space := $(empty) $(empty)
+
+$(BUILD)/purity.ok: $(PURE_OBJS) $(CORE_OBJS)
+	@ld -r -o $(BUILD)/pure.o $(PURE_OBJS)
+	@! nm -u $(BUILD)/pure.o | awk '{print $$2}' | grep -vxE '$(subst $(space),,$(PURE_ALLOWED))' \
+	  || { echo "purity: a pure module calls the above"; exit 1; }
+	@ld -r -o $(BUILD)/core.o $(CORE_OBJS) $(CORE_BASE_OBJS)
+	@! nm -u $(BUILD)/core.o | awk '{print $$2}' | grep -vxE '$(subst $(space),,$(CORE_ALLOWED))' \
+	  || { echo "purity: a core calls the above"; exit 1; }
+	@echo "purity: $(words $(PURE_OBJS)) pure modules, $(words $(CORE_OBJS)) of them cores" | tee $@
+
+lint: ## formatting, scripts, include arrows
+	@tests/lint/run
+
+deps: ## install the Debian packages that building and testing need
+	@tests/stack/deps test
+
+deps-build:
+	@tests/stack/deps build
+
+demo: deps-build ## build, start everything, send delayed records, watch them arrive, judge, stop
+	@$(MAKE) --no-print-directory -s -j2 all
+	@tests/stack/demo
+
+up: deps-build ## start the embedded stack and ROUTERS, SCHEDULERS, RELAYS of each program in the background
+	@$(MAKE) --no-print-directory -s -j2 all
+	@tests/stack/up
+
+down: ## stop what `make up` started
+	@tests/stack/down
+
+logs: ## what the programs of `make up` say (FOLLOW=1 goes on)
+	@tests/stack/logs
+
+e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
+	@VARIANT=$(VARIANT) tests/e2e/run
+
+e2e-full: all ## the same and 50,000 records at 2,000/s on two replicas of each program
+	@E2E_FULL=1 VARIANT=$(VARIANT) tests/e2e/run
+
+test: ## install what is missing, build, and run every test; ends with "N passed, N failed"
+	@tests/harness/run-all
+
 clean: ## remove everything that was built
 	rm -rf $(BUILD_ROOT)
 
@@ -137,7 +198,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all lib unit purity clean help FORCE
+.PHONY: all lib unit purity format lint deps deps-build demo up down logs e2e e2e-full test clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -26,8 +26,9 @@
 #define TOPIC_NAME_BYTES_MAX 249  /* Kafka's Topic.MAX_NAME_LENGTH */
 #define RECORD_HEADERS_MAX   4096 /* Kafka has no limit; keeps a record's index small */
 #define DELAY_ID_BYTES_MAX   128
-#define RECORD_BYTES_MAX     (32 * MIB) /* what may be configured; bounds every allocation per record \
-                                         */
+#define RECORD_BYTES_MAX                                                                           \
+    (32 * MIB) /* what may be configured; bounds every allocation per record                       \
+                */
 
 /* Envelopes. */
 #define ENVELOPE_TARGET_BYTES     (48 * KIB)  /* base64 64 KiB: one SQS billing unit */
@@ -45,7 +46,8 @@
 #define HTTP_HEADER_BYTES_MAX (64 * KIB)
 #define JSON_DEPTH_MAX        32 /* AWS answers nest 8 deep at most */
 #define JSON_VALUES_MAX                                                                            \
-    500000 /* a page of the smallest items has under 100,000; cJSON spends some 100 bytes on each */
+    500000 /* a page of the smallest items has under 100,000; cJSON spends some 100 bytes on each  \
+            */
 
 /* Shards: more would cost more in ticks and cursor moves than they spread. */
 #define SHARDS_MAX 256

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#define HISTOGRAM_BUCKETS 1024
+#define HISTOGRAM_BUCKETS 704 /* up to 18 hours; what is above counts in the last */
 
 struct histogram {
     uint64_t counts[HISTOGRAM_BUCKETS];
