@@ -65,7 +65,7 @@ LIB_SRCS  := $(filter-out $(MAIN_SRCS),$(wildcard common/*.c router/*.c schedule
 LIB       := $(BUILD)/libdelayline.a
 
 # Modules that may touch the operating system; every other one is pure, and `make purity` proves it.
-IO_SRCS := $(addprefix common/,loop.c http.c aws_credentials.c aws_client.c sqs.c dynamodb.c kafka.c \
+IO_SRCS := $(addprefix common/,loop.c http.c aws_credentials.c aws_credentials_local.c aws_client.c sqs.c dynamodb.c kafka.c \
              config.c log.c admin.c program.c table_setup.c) \
            $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))
