@@ -2,17 +2,22 @@
  *
  * A router packs records into a *frame* (builder). A scheduler joins frames of one due second
  * without opening them. So an *envelope* is 1..ENVELOPE_FRAMES_MAX frames one after the other: raw
- * in a table attribute, base64 in an SQS body. Frame, little-endian, version 1:
+ * in a table attribute, base64 in an SQS body. A frame with a blob is always alone. Frame,
+ * little-endian, version 1 (the payload is described in envelope_wire.h):
  *
- *   offset size
- *    0     4   magic "DLYN"
- *    4     1   version, 1
- *    5     1   flags: 1 payload is zstd, 2 the only record is a reference to a blob in the table
- *    6     2   first due, ms after the start of the due second
- *    8     8   start of the due second, epoch ms (a multiple of 1000)
- *   16    16   frame id: the first half of SHA-256 over (topic, partition, offset, due) of its
- * records in order 32     4   records 36     4   payload bytes as stored 40     4   payload bytes
- * as packed (before zstd) 44     4   CRC-32 of bytes 0..43 and the stored payload 48 payload
+ *   offset  size
+ *        0     4  magic "DLYN"
+ *        4     1  version, 1
+ *        5     1  flags: 1 payload is zstd, 2 the only record is a reference to a blob in the table
+ *        6     2  first due, ms after the start of the due second
+ *        8     8  start of the due second, epoch ms (a multiple of 1000)
+ *       16    16  frame id: the first half of SHA-256 over (topic, partition, offset, due) of its
+ *                 records in order
+ *       32     4  records
+ *       36     4  payload bytes as stored
+ *       40     4  payload bytes as packed (before zstd)
+ *       44     4  CRC-32 of bytes 0..43 and the stored payload
+ *       48        payload
  *
  * The id of an envelope of one frame is the frame's; of several, the first half of SHA-256 over
  * theirs. The same records packed again the same way have the same id. Round trips are byte-exact.
@@ -71,13 +76,15 @@ struct envelope_builder; /* opaque: reusable, holds zstd context and payload */
 struct envelope_builder *envelope_builder_new(void);
 void envelope_builder_free(struct envelope_builder *b);
 
-/* Bytes that the record adds to a payload: an upper bound that is exact to a few bytes. */
+/* Bytes that the record adds to a payload: an upper bound, namely what it takes in a frame of its
+ * own. Records that share topics and partition take some 20 bytes and their topic names less. */
 size_t envelope_record_bytes(const struct record *r);
 
 /* The first record decides the due second; CHECKs that later ones share it and that the sum of
  * envelope_record_bytes stays within ENVELOPE_RAW_BYTES_MAX and ENVELOPE_RECORDS_MAX. */
 void envelope_builder_add(struct envelope_builder *b, const struct record *r);
-/* The only record of its frame: bytes_parts were stored under ref. */
+/* The only record of its frame: its key, value and headers were stored under ref, as record_encode
+ * gave them. */
 void envelope_builder_add_blob(struct envelope_builder *b, const struct record *r,
                                const struct blob_ref *ref);
 size_t envelope_builder_raw_bytes(const struct envelope_builder *b);
@@ -87,7 +94,8 @@ size_t envelope_builder_raw_bytes(const struct envelope_builder *b);
 void envelope_builder_finish(struct envelope_builder *b, struct buf *out,
                              struct envelope_id *ret_id);
 
-/* A record alone, as the parts of a blob store it. */
+/* A record alone, as the parts of a blob store it. The maximum of out must allow it:
+ * RECORD_BYTES_MAX and 128 KiB is always enough. */
 void record_encode(const struct record *r, struct buf *out);
 /* The id of a frame with just this record. */
 void record_id(const struct record *r, struct envelope_id *ret_id);
@@ -106,11 +114,13 @@ struct envelope_info {
 };
 
 /* STATUS_CORRUPT: not frames, or frames of different due seconds; STATUS_UNSUPPORTED: a newer
- * version; STATUS_TOO_LARGE: over a limit of limits.h. */
+ * version or flag; STATUS_TOO_LARGE: over a limit of limits.h. */
 NODISCARD enum status envelope_peek(struct slice frames, struct envelope_info *ret_info);
 
-/* Can the frames be joined to one envelope? Then: append them one after the other, no more is
- * needed. */
+/* Can the two be joined to one envelope? Then append one to the other, no more is needed; peek
+ * tells the new id. Whether the result fits a message is the caller's to check. */
+bool envelope_can_join(const struct envelope_info *a, const struct envelope_info *b);
+
 void envelope_id_hex(const struct envelope_id *id, char out[ENVELOPE_ID_HEX_SIZE]);
 
 /* --- unpacking ------------------------------------------------------------------------------- */
