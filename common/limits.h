@@ -43,11 +43,19 @@
 /* HTTP. */
 #define HTTP_RESPONSE_BYTES_MAX                                                                    \
     (16 * MIB) /* ten SQS bodies of 1 MiB and their JSON; pages are 1 MiB in base64 */
-#define HTTP_HEADER_BYTES_MAX (64 * KIB)
-#define JSON_DEPTH_MAX        32 /* AWS answers nest 8 deep at most */
+#define HTTP_HEADER_BYTES_MAX  (64 * KIB)
+#define HTTP_HEADERS_MAX       128        /* AWS sends about ten */
+#define HTTP_REQUEST_BYTES_MAX (24 * MIB) /* a full BatchWriteItem in base64, and its JSON */
+#define JSON_DEPTH_MAX         32         /* AWS answers nest 8 deep at most */
 #define JSON_VALUES_MAX                                                                            \
     500000 /* a page of the smallest items has under 100,000; cJSON spends some 100 bytes on each  \
             */
+
+/* AWS clients. */
+#define CLIENT_OPERATIONS_MAX   16    /* of one service, counted each */
+#define CLIENT_ATTEMPTS_MAX     20    /* what may be configured */
+#define CLIENT_RATE_WAIT_MAX_MS 500   /* a call whose caller decides anew waits no longer here */
+#define CLIENT_RATE_DEBT_MAX_MS 20000 /* any other: as long as the longest back-off */
 
 /* Shards: more would cost more in ticks and cursor moves than they spread. */
 #define SHARDS_MAX 256
@@ -57,6 +65,8 @@ static_assert(ENVELOPE_RAW_BYTES_MAX + 4 * KIB <= DYNAMODB_ITEM_BYTES_MAX,
 static_assert((ENVELOPE_RAW_BYTES_MAX + 4 * KIB) / 3 * 4 <= SQS_MESSAGE_BYTES_MAX, "and a message");
 static_assert(ENVELOPE_RECORD_BYTES_MAX <= ENVELOPE_RAW_BYTES_MAX,
               "an inline record fits an envelope");
+static_assert(DYNAMODB_BATCH_BYTES_MAX / 3 * 4 + MIB <= HTTP_REQUEST_BYTES_MAX,
+              "a full batch fits a request");
 static_assert(BLOB_PART_BYTES_MAX + 4 * KIB <= DYNAMODB_ITEM_BYTES_MAX, "a part fits an item");
 static_assert((long long)BLOB_PART_BYTES_MAX * BLOB_PARTS_MAX >= RECORD_BYTES_MAX,
               "parts hold any record");

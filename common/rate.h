@@ -1,0 +1,41 @@
+/* The client-side rate of the SDKs' adaptive retry mode: a token bucket that is open until the
+ * first throttle, falls to 0.7 of the measured rate at each, and grows back along a cubic. Pure.
+ * After RATE_FORGET_MS without a throttle it is open again. */
+#ifndef COMMON_RATE_H
+#define COMMON_RATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/timeval.h"
+
+#define RATE_FORGET_MS 60000
+
+struct rate {
+    bool limits;
+    double fill_per_s;
+    double capacity;
+    double tokens; /* below zero: promised to calls that wait already */
+    struct mono_ms filled_at;
+
+    double measured_per_s; /* smoothed over half seconds */
+    int64_t bucket;        /* the half second being counted */
+    uint64_t bucket_calls;
+
+    double highest_per_s; /* at the last throttle */
+    double recovery_s;    /* from a throttle to growing past highest_per_s */
+    struct mono_ms throttled_at;
+};
+
+void rate_init(struct rate *rate, struct mono_ms now);
+
+/* How long a call that came now would wait; 0: not at all. */
+int64_t rate_wait_ms(const struct rate *rate, struct mono_ms now);
+
+/* Takes the place of one call and gives the time to wait before it may go out. */
+int64_t rate_take(struct rate *rate, struct mono_ms now);
+
+/* An answer came. */
+void rate_update(struct rate *rate, bool throttled, struct mono_ms now);
+
+#endif
