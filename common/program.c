@@ -1,0 +1,420 @@
+#include "common/program.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "common/admin.h"
+#include "common/check.h"
+#include "common/limits.h"
+#include "common/mem.h"
+#include "common/program_metrics.h"
+
+extern const char delayline_version[];
+
+#define OUTPUT_BYTES_MAX ((size_t)1 * MIB)
+#define CHECK_AGAIN_MS   1000
+#define HOUSEKEEPING_MS  1000
+
+enum flag { FLAG_NONE, FLAG_HELP, FLAG_VERSION, FLAG_PRINT_CONFIG, FLAG_CHECK, FLAG_UNKNOWN };
+
+enum stage {
+    STAGE_CHECKING,
+    STAGE_WAITING, /* until the check is made again */
+    STAGE_RUNNING,
+    STAGE_STOPPING,
+    STAGE_CLOSING,
+};
+
+struct program {
+    const struct program_ops *ops;
+    const struct settings *settings;
+    bool check_only;
+    enum stage stage;
+    enum exit_code exit_code;
+    bool abandoned; /* handles did not close in time */
+    struct mono_ms began_at;
+
+    struct loop *loop;
+    struct log *log;
+    struct metrics *metrics;
+    struct program_metrics *own_metrics;
+    struct admin *admin;
+    void *shell;
+
+    struct loop_timer *timer; /* the next check, or the end of the grace time */
+    uv_timer_t housekeeping;
+    uv_timer_t watchdog;
+
+    enum program_check check_result;
+    struct buf problems; /* of the last check */
+};
+
+struct loop *program_loop(struct program *program)
+{
+    return program->loop;
+}
+
+struct log *program_log(struct program *program)
+{
+    return program->log;
+}
+
+struct metrics *program_metrics(struct program *program)
+{
+    return program->metrics;
+}
+
+/* --- closing --------------------------------------------------------------------------------- */
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct program *p = container_of(timer, struct program, watchdog);
+    log_write(p->log, LOG_ERROR, "handles_left_open", NULL, 0);
+    p->abandoned = true;
+    loop_stop(p->loop);
+}
+
+static void close_all(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage == STAGE_CLOSING)
+        return;
+    p->stage = STAGE_CLOSING;
+    admin_free(p->admin);
+    p->admin = NULL;
+    loop_timer_free(p->timer);
+    p->timer = NULL;
+    uv_close((uv_handle_t *)&p->housekeeping, NULL);
+    loop_close_handles(p->loop);
+    if (p->shell != NULL)
+        p->ops->close(p->shell);
+    /* Must not be what the loop waits for. */
+    CHECK(uv_timer_start(&p->watchdog, on_watchdog, PROGRAM_CLOSE_MS, 0) == 0);
+    uv_unref((uv_handle_t *)&p->watchdog);
+}
+
+static void on_stop_signal(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage != STAGE_RUNNING) {
+        close_all(p);
+        return;
+    }
+    p->stage = STAGE_STOPPING;
+    log_event(p->log, LOG_INFO, "stopping", LOG_NUMBER("grace_ms", p->settings->stop_grace_ms));
+    struct mono_ms give_up_at = mono_add(loop_now(p->loop).mono, p->settings->stop_grace_ms);
+    loop_timer_set(p->timer, (struct deadline){give_up_at, {TIME_NEVER}});
+    p->ops->stop(p->shell);
+}
+
+static void on_abort_signal(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage == STAGE_STOPPING)
+        log_write(p->log, LOG_WARN, "aborting", NULL, 0);
+    close_all(p);
+}
+
+void program_idle(struct program *program)
+{
+    if (program->stage == STAGE_STOPPING)
+        loop_defer(program->loop, close_all, program);
+}
+
+void program_fatal(struct program *program, const char *event, const struct error *error)
+{
+    log_error(program->log, event, error);
+    program->exit_code = EXIT_CODE_SOFTWARE;
+    loop_defer(program->loop, close_all, program);
+}
+
+/* --- checking and starting ------------------------------------------------------------------- */
+
+static void begin_check(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage == STAGE_CLOSING)
+        return;
+    p->stage = STAGE_CHECKING;
+    p->ops->check(p->shell);
+}
+
+static void end_with(struct program *p, enum exit_code exit_code)
+{
+    fputs(buf_text(&p->problems), stderr);
+    p->exit_code = exit_code;
+    close_all(p);
+}
+
+static void start(struct program *p)
+{
+    if (p->check_only) {
+        puts("ok");
+        close_all(p);
+        return;
+    }
+    p->stage = STAGE_RUNNING;
+    log_event(p->log, LOG_INFO, "started", LOG_STR("version", delayline_version),
+              LOG_NUMBER("after_ms", loop_now(p->loop).mono.ms - p->began_at.ms));
+    p->ops->start(p->shell);
+}
+
+static void check_later(struct program *p)
+{
+    p->stage = STAGE_WAITING;
+    struct mono_ms again_at = mono_add(loop_now(p->loop).mono, CHECK_AGAIN_MS);
+    loop_timer_set(p->timer, (struct deadline){again_at, {TIME_NEVER}});
+}
+
+static void on_checked(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage != STAGE_CHECKING)
+        return;
+    switch (p->check_result) {
+    case PROGRAM_CHECK_OK:
+        start(p);
+        return;
+    case PROGRAM_CHECK_UNAVAILABLE:
+        if (p->check_only)
+            end_with(p, EXIT_CODE_UNAVAILABLE);
+        else
+            check_later(p);
+        return;
+    case PROGRAM_CHECK_CONFIG:
+        end_with(p, EXIT_CODE_CONFIG);
+        return;
+    }
+    UNREACHABLE();
+}
+
+void program_checked(struct program *program, enum program_check result, const struct buf *problems)
+{
+    if (program->stage != STAGE_CHECKING)
+        return;
+    bool is_news = !slice_equal(buf_slice(problems), buf_slice(&program->problems));
+    buf_clear(&program->problems);
+    buf_append_slice(&program->problems, buf_slice(problems));
+    program->check_result = result;
+    if (result != PROGRAM_CHECK_OK && is_news && !program->check_only)
+        log_event(program->log, LOG_WARN, "check_failed",
+                  LOG_TEXT("problems", buf_slice(problems)));
+    loop_defer(program->loop, on_checked, program);
+}
+
+static void on_timer(void *ctx)
+{
+    struct program *p = ctx;
+    if (p->stage == STAGE_WAITING) {
+        begin_check(p);
+    } else if (p->stage == STAGE_STOPPING) {
+        log_write(p->log, LOG_WARN, "grace_time_over", NULL, 0);
+        close_all(p);
+    }
+}
+
+/* --- admin port ------------------------------------------------------------------------------ */
+
+static void on_ready_asked(void *ctx, struct buf *reasons)
+{
+    struct program *p = ctx;
+    switch (p->stage) {
+    case STAGE_CHECKING:
+    case STAGE_WAITING:
+        if (p->problems.len > 0)
+            buf_append_slice(reasons, buf_slice(&p->problems));
+        else
+            buf_append_str(reasons, "starting\n");
+        return;
+    case STAGE_RUNNING:
+        p->ops->ready(p->shell, reasons);
+        return;
+    case STAGE_STOPPING:
+    case STAGE_CLOSING:
+        buf_append_str(reasons, "stopping\n");
+        return;
+    }
+    UNREACHABLE();
+}
+
+static void on_metrics_asked(void *ctx, struct buf *out)
+{
+    struct program *p = ctx;
+    CLEANUP(buf_release) struct buf reasons;
+    buf_init(&reasons, OUTPUT_BYTES_MAX);
+    on_ready_asked(p, &reasons);
+    program_metrics_update(p->own_metrics, p->loop, p->log, reasons.len == 0);
+    if (p->ops->metrics != NULL)
+        p->ops->metrics(p->shell);
+    metrics_print(p->metrics, out);
+}
+
+static void open_admin(struct program *p, struct buf *errors)
+{
+    const struct admin_callbacks callbacks = {.ready = on_ready_asked, .metrics = on_metrics_asked};
+    struct error error;
+    p->admin = admin_new(p->loop, p->settings->admin_address, &callbacks, p, &error);
+    if (p->admin == NULL)
+        buf_printf(errors, "DELAYLINE_ADMIN_ADDRESS: %s\n", error.text);
+    else
+        log_event(p->log, LOG_INFO, "admin_listening",
+                  LOG_STR("address", p->settings->admin_address),
+                  LOG_NUMBER("port", admin_port(p->admin)));
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static void on_housekeeping(uv_timer_t *timer)
+{
+    log_flush(container_of(timer, struct program, housekeeping)->log);
+}
+
+/* Memory holds keys and records. */
+static void forbid_core_dumps(void)
+{
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    const struct rlimit none = {0, 0};
+    CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
+    CHECK(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
+#endif
+}
+
+static void open_all(struct program *p, const void *config)
+{
+    enum log_level least = LOG_INFO;
+    status_ignore(log_level_parse(p->settings->log_level, &least), "checked by load");
+    p->loop = loop_new();
+    p->began_at = loop_now(p->loop).mono;
+    p->log = log_new(p->ops->name, least);
+    p->metrics = metrics_new();
+    p->own_metrics = program_metrics_new(p->metrics, p->ops->name, delayline_version);
+    p->timer = loop_timer_new(p->loop, on_timer, p);
+    CHECK(uv_timer_init(loop_uv(p->loop), &p->housekeeping) == 0);
+    CHECK(uv_timer_init(loop_uv(p->loop), &p->watchdog) == 0);
+    CHECK(uv_timer_start(&p->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS) == 0);
+    uv_unref((uv_handle_t *)&p->housekeeping);
+    loop_on_signals(p->loop, on_stop_signal, on_abort_signal, p);
+
+    buf_init(&p->problems, OUTPUT_BYTES_MAX);
+    p->shell = p->ops->new (p, config, &p->problems);
+    if (!p->check_only)
+        open_admin(p, &p->problems);
+    if (p->problems.len > 0)
+        end_with(p, EXIT_CODE_CONFIG);
+    else
+        loop_defer(p->loop, begin_check, p);
+}
+
+static enum exit_code run(const struct program_ops *ops, const void *config, bool check_only)
+{
+    struct program p = {.ops = ops, .settings = config, .check_only = check_only};
+    forbid_core_dumps();
+    open_all(&p, config);
+    loop_run(p.loop);
+    if (p.abandoned) /* memory stays: open handles point to it */
+        return EXIT_CODE_SOFTWARE;
+    if (p.shell != NULL)
+        ops->free(p.shell);
+    uv_close((uv_handle_t *)&p.watchdog, NULL);
+    if (loop_free(p.loop) != STATUS_OK)
+        p.exit_code = EXIT_CODE_SOFTWARE;
+    if (!check_only)
+        log_event(p.log, LOG_INFO, "stopped", LOG_NUMBER("exit_code", p.exit_code));
+    program_metrics_free(p.own_metrics);
+    metrics_free(p.metrics);
+    log_free(p.log);
+    buf_release(&p.problems);
+    return p.exit_code;
+}
+
+static void load(const struct program_ops *ops, void *config, struct buf *errors)
+{
+    const struct settings *settings = config;
+    enum log_level level;
+    status_ignore(config_load(&ops->schema, config, errors), "the lines in errors tell");
+    status_ignore(settings_check(settings, ops->schema.program, errors), "as above");
+    if (log_level_parse(settings->log_level, &level) != STATUS_OK)
+        buf_append_str(errors, "DELAYLINE_LOG_LEVEL: must be debug, info, warn or error\n");
+    if (ops->validate != NULL)
+        ops->validate(config, errors);
+}
+
+static enum exit_code load_and_run(const struct program_ops *ops, enum flag flag)
+{
+    CLEANUP(mem_freep) void *config = mem_calloc(1, ops->config_size);
+    CLEANUP(buf_release) struct buf text;
+    enum exit_code exit_code = EXIT_CODE_OK;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    load(ops, config, &text);
+    if (text.len > 0) {
+        fputs(buf_text(&text), stderr);
+        exit_code = EXIT_CODE_CONFIG;
+    } else if (flag == FLAG_PRINT_CONFIG) {
+        config_print(&ops->schema, config, &text);
+        fputs(buf_text(&text), stdout);
+    } else {
+        exit_code = run(ops, config, flag == FLAG_CHECK);
+    }
+    config_release(&ops->schema, config);
+    return exit_code;
+}
+
+static void print_help(const struct program_ops *ops)
+{
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    buf_printf(
+        &text,
+        "%s: %s\n\n"
+        "usage: %s [--help | --version | --print-config | --check]\n\n"
+        "  --print-config  print the settings in use, secrets masked\n"
+        "  --check         connect to everything, check queues, table and topics, and end\n\n"
+        "Exit codes: 0 stopped as asked, 69 a dependency cannot be reached (--check),\n"
+        "70 internal or fatal error, 78 mistakes in the configuration.\n\n"
+        "Settings, from the environment:\n",
+        ops->name, ops->summary, ops->name);
+    config_print_help(&ops->schema, &text);
+    fputs(buf_text(&text), stdout);
+}
+
+static enum flag parse_flag(int argc, char **argv)
+{
+    static const struct {
+        const char *text;
+        enum flag flag;
+    } flags[] = {{"--help", FLAG_HELP},
+                 {"--version", FLAG_VERSION},
+                 {"--print-config", FLAG_PRINT_CONFIG},
+                 {"--check", FLAG_CHECK}};
+    if (argc <= 1)
+        return FLAG_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(flags) && argc == 2; i++) {
+        if (strcmp(argv[1], flags[i].text) == 0)
+            return flags[i].flag;
+    }
+    return FLAG_UNKNOWN;
+}
+
+int program_main(const struct program_ops *ops, int argc, char **argv)
+{
+    enum flag flag = parse_flag(argc, argv);
+    switch (flag) {
+    case FLAG_HELP:
+        print_help(ops);
+        return EXIT_CODE_OK;
+    case FLAG_VERSION:
+        printf("%s %s\n", ops->name, delayline_version);
+        return EXIT_CODE_OK;
+    case FLAG_UNKNOWN:
+        fprintf(stderr, "%s: give one of --help, --version, --print-config, --check, or nothing\n",
+                ops->name);
+        return EXIT_CODE_CONFIG;
+    case FLAG_NONE:
+    case FLAG_PRINT_CONFIG:
+    case FLAG_CHECK:
+        return load_and_run(ops, flag);
+    }
+    UNREACHABLE();
+}
