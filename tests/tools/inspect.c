@@ -1,0 +1,77 @@
+#include "tests/tools/inspect.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/compiler.h"
+
+const char inspect_help[] =
+    "inspect: looks at what Delayline writes, and at what it would decide. Prints JSON.\n"
+    "\n"
+    "  inspect envelope < FILE\n"
+    "      decodes an envelope: the base64 of an SQS body or of a table attribute, or the raw\n"
+    "      bytes.\n"
+    "  inspect delay --until V | --for V [--timestamp MS] [--now MS] [--target TOPIC]\n"
+    "                [--horizon DURATION] [--max DURATION] [--lead DURATION]\n"
+    "      the due time and path of a record with these headers, or the rejection code (exit 1).\n"
+    "      The timestamp is now if it is not given. delay_seconds is null on the long path.\n"
+    "  inspect endpoint --service sqs|dynamodb|sts --region R [--fips] [--dualstack]\n"
+    "                   [--endpoint URL]\n"
+    "      URL and signing region, or why there is none (exit 1).\n"
+    "  inspect sign < FILE\n"
+    "      signs requests, one JSON object a line, and prints the Authorization of each.\n"
+    "\n"
+    "Exit codes: 0 fine, 1 refused, 64 wrong usage, 65 bad input.\n";
+
+bool inspect_read_input(struct buf *out)
+{
+    uint8_t chunk[4096];
+    size_t got;
+    while ((got = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
+        buf_append(out, chunk, got);
+    return !ferror(stdin) && !out->overflow;
+}
+
+void inspect_print(const struct buf *out)
+{
+    fwrite(buf_text(out), 1, out->len, stdout);
+    putchar('\n');
+}
+
+int inspect_usage_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("inspect: ", stderr);
+    vfprintf(stderr, format, args);
+    fputs("\nTry inspect --help.\n", stderr);
+    va_end(args);
+    return INSPECT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"envelope", inspect_envelope},
+        {"delay", inspect_delay},
+        {"sign", inspect_sign},
+        {"endpoint", inspect_endpoint},
+    };
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            fputs(inspect_help, stdout);
+            return 0;
+        }
+    }
+    if (argc < 2)
+        return inspect_usage_error("no subcommand");
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    return inspect_usage_error("unknown subcommand %s", argv[1]);
+}

@@ -1,0 +1,7 @@
+#include "tests/tools/inspect.h"
+
+int inspect_endpoint(int argc, char **argv)
+{
+    (void)argc;
+    return inspect_usage_error("%s is not built in yet", argv[0]);
+}
