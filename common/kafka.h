@@ -14,30 +14,40 @@
 
 #include "common/buf.h"
 #include "common/envelope.h" /* struct record_header */
+#include "common/log.h"      /* enum log_level */
 #include "common/loop.h"
 #include "common/slice.h"
 #include "common/status.h"
 
-/* Properties for librdkafka: ours first, then those of the environment: KAFKA_PROPERTY_<NAME>, in
- * upper case with _ for '.', so KAFKA_PROPERTY_SECURITY_PROTOCOL sets security.protocol. */
+/* Properties for librdkafka: our defaults first, then the caller's, then those of the environment:
+ * KAFKA_PROPERTY_<NAME>, in upper case with _ for '.', so KAFKA_PROPERTY_SECURITY_PROTOCOL sets
+ * security.protocol. What the guarantees stand on (acks, idempotence, no automatic commits) cannot
+ * be set from outside. */
 struct kafka_property {
     const char *name;
     const char *value;
 };
 
+/* librdkafka gave up for good: end the program. */
+typedef void kafka_fatal_fn(void *ctx, const struct error *error);
+/* A line of librdkafka, or an error that it goes on from by itself; at most a few a second. May be
+ * NULL. */
+typedef void kafka_log_fn(void *ctx, enum log_level level, const char *facility, const char *text);
+
 /* --- producer -------------------------------------------------------------------------------- */
 
 struct kafka_producer;
 
-/* outcome FAILED: the broker or librdkafka refused for good or before sending (error.kind tells
- * whether trying again may help: ERROR_RETRY, or never: ERROR_PERMANENT); UNKNOWN: timed out. */
+/* outcome FAILED: surely not written (error.kind tells whether trying again may help: ERROR_RETRY,
+ * or never: ERROR_PERMANENT); UNKNOWN: sent, and no answer that says. error is of
+ * kind ERROR_NONE if DONE. */
 typedef void kafka_report_fn(void *ctx, uint64_t id, enum outcome outcome,
                              const struct error *error);
-typedef void kafka_fatal_fn(void *ctx, const struct error *error);
 
 struct kafka_producer_callbacks {
     kafka_report_fn *on_report;
     kafka_fatal_fn *on_fatal;
+    kafka_log_fn *on_log;
 };
 
 /* Idempotent, acks=all, Java's murmur2 partitioner. errors gets a line for every refused property.
@@ -63,8 +73,8 @@ NODISCARD enum status kafka_produce(struct kafka_producer *producer,
                                     const struct kafka_message *message, struct error *reterr);
 /* Records that wait for a report. */
 size_t kafka_producer_pending(const struct kafka_producer *producer);
-/* No blocking: call only when nothing is pending or when giving up. The rest ends after the loop.
- */
+/* Does not block: librdkafka's threads are ended aside, and the loop runs on until they have. Call
+ * it when nothing is pending or when giving up; no report comes any more. Accepts NULL. */
 void kafka_producer_free(struct kafka_producer *producer);
 
 /* --- consumer -------------------------------------------------------------------------------- */
@@ -75,12 +85,12 @@ struct kafka_partition {
     struct slice topic;
     int32_t partition;
     uint32_t index; /* small number given by this module at assignment, unique while assigned,
-                       reused later */
+                       reused later; commit and release need topic and partition only */
     int64_t offset; /* where consuming starts, or what to commit; -1: none */
 };
 
 /* A record as it came; slices and headers are gone after the callback unless kept
- * (kafka_record_keep). */
+ * (kafka_record_keep; the topic stays as long as the consumer). */
 struct kafka_record {
     uint32_t partition_index;
     struct slice topic;
@@ -105,30 +115,38 @@ struct kafka_consumer_callbacks {
     void (*on_committed)(void *ctx, const struct kafka_partition *partitions, size_t count,
                          const struct error *error);
     kafka_fatal_fn *on_fatal;
+    kafka_log_fn *on_log;
 };
 
+/* Cooperative rebalancing, no automatic commits, a group without offsets starts at the earliest. In
+ * one assignment a partition's offsets only rise. NULL and a line in errors for every refused
+ * property. */
 struct kafka_consumer *
 kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char *group_id,
                    const char *const *topics, size_t topic_count,
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors);
-/* Keeps the record's memory alive beyond on_record; give it back with kafka_record_done. */
+/* Keeps what the record points to alive beyond on_record; give it back with kafka_record_done, once
+ * per keep and before kafka_consumer_free. It holds the fetch response it came in, up to 1 MiB. */
 void *kafka_record_keep(const struct kafka_record *record);
 void kafka_record_done(void *kept);
 
-/* Stops fetching while paused; what librdkafka had fetched comes again after the resume. Rebalances
- * go on. */
+/* No record comes while paused. What librdkafka has fetched waits in its queue, which is bounded,
+ * and comes after the resume; rebalances, commits and heartbeats go on. Costs nothing. */
 void kafka_consumer_pause(struct kafka_consumer *consumer, bool paused);
 /* offset is the next to read. One commit under way at a time: STATUS_FULL while another is. */
 NODISCARD enum status kafka_consumer_commit(struct kafka_consumer *consumer,
                                             const struct kafka_partition *partitions, size_t count);
 void kafka_consumer_release(struct kafka_consumer *consumer,
                             const struct kafka_partition *partitions, size_t count);
-/* High-water mark minus position, summed over assigned partitions; -1 while unknown. */
+/* High-water mark minus position, summed over assigned partitions; -1 while unknown: before the
+ * first fetch, and where nothing has come yet because of a pause. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
-/* Leaves the group; on_closed comes when it has been left. No record comes any more; on_revoked
- * does, once. */
+/* Leaves the group; on_closed (with the callbacks' ctx) comes when it has been left, if the broker
+ * answers at all: have a time limit. No record comes any more; on_revoked does, once, if anything
+ * is assigned. */
 void kafka_consumer_close(struct kafka_consumer *consumer, loop_fn *on_closed);
+/* As kafka_producer_free; without a close before, the group finds out by its session time-out. */
 void kafka_consumer_free(struct kafka_consumer *consumer);
 
 /* --- looking --------------------------------------------------------------------------------- */

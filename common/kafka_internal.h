@@ -1,0 +1,100 @@
+/* What producer, consumer and check share: configuration, and a librdkafka handle whose events wake
+ * the loop. Private to kafka_*.c. */
+#ifndef COMMON_KAFKA_INTERNAL_H
+#define COMMON_KAFKA_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+
+#include "common/kafka.h"
+
+#define KAFKA_TEXT_SIZE 512 /* of librdkafka's error texts */
+
+/* --- configuration --------------------------------------------------------------------------- */
+
+/* Properties in rising order of precedence: defaults, the caller's, the environment's, forced. A
+ * line in errors for every one that is refused; NULL then. */
+struct kafka_settings {
+    const char *bootstrap_servers;
+    const struct kafka_property *defaults;
+    size_t default_count;
+    const struct kafka_property *properties;
+    size_t property_count;
+    const struct kafka_property *forced; /* what our guarantees stand on */
+    size_t forced_count;
+};
+
+rd_kafka_conf_t *kafka_conf_new(const struct kafka_settings *settings, struct buf *errors);
+
+/* --- errors ---------------------------------------------------------------------------------- */
+
+/* code is librdkafka's name of err, without the leading '_': "MSG_TIMED_OUT". */
+void kafka_error_set(struct error *reterr, enum error_kind kind, rd_kafka_resp_err_t err,
+                     const char *text);
+
+/* --- client ---------------------------------------------------------------------------------- */
+
+struct kafka_client;
+
+struct kafka_client_callbacks {
+    /* Events wait: take them with kafka_client_next until it gives NULL, or until a fair share is
+     * done, and then ask to be woken again. */
+    void (*on_wake)(struct kafka_client *client);
+    /* librdkafka has ended and all handles are closed: the memory may go. */
+    void (*on_gone)(struct kafka_client *client);
+};
+
+/* Embedded in a producer or consumer. */
+struct kafka_client {
+    struct loop *loop;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *events; /* everything but fetched records */
+    struct kafka_client_callbacks callbacks;
+    kafka_log_fn *on_log;
+    kafka_fatal_fn *on_fatal;
+    void *ctx; /* of these two */
+
+    int wake_fd;
+    uv_poll_t wake;
+    uv_async_t ended;
+    unsigned open_handles;
+    bool is_woken; /* on_wake is deferred */
+    bool is_closing;
+    pthread_t ender;
+
+    unsigned logged; /* lines of this window */
+    struct mono_ms window_ends_at;
+};
+
+/* Takes conf. client->loop, callbacks, on_log, on_fatal and ctx are the caller's to fill before.
+ * STATUS_INVALID and a line in errors: nothing is open then. */
+NODISCARD enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
+                                        rd_kafka_conf_t *conf, struct buf *errors);
+/* Lets a queue wake the loop. */
+void kafka_client_watch(struct kafka_client *client, rd_kafka_queue_t *queue);
+/* Calls on_wake soon, once. */
+void kafka_client_wake(struct kafka_client *client);
+/* Handles errors and log lines itself; the caller destroys what it gets. */
+rd_kafka_event_t *kafka_client_next(struct kafka_client *client, rd_kafka_queue_t *queue);
+/* No callback but on_gone comes any more. Queues other than events are the caller's to destroy
+ * before. */
+void kafka_client_close(struct kafka_client *client);
+
+/* --- fetched records ------------------------------------------------------------------------- */
+
+/* A record's memory: librdkafka's message lives as long as its event. */
+struct kafka_held {
+    unsigned refs;
+    rd_kafka_event_t *event;
+    size_t header_capacity;
+    size_t header_count;
+    struct record_header headers[];
+};
+
+/* Takes the event. *spare, or NULL, serves again; it is freed with mem_free in the end. */
+struct kafka_held *kafka_held_new(struct kafka_held **spare, rd_kafka_event_t *event,
+                                  const rd_kafka_message_t *message);
+/* After on_record: becomes the spare one, unless it was kept. */
+void kafka_held_put_back(struct kafka_held **spare, struct kafka_held *held);
+
+#endif

@@ -1,0 +1,278 @@
+#include <assert.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/kafka_internal.h"
+#include "common/limits.h"
+#include "common/mem.h"
+
+#define EVENTS_PER_WAKE 100 /* an event may hold the reports of a whole batch */
+/* librdkafka keeps every topic that it has seen, and records name them. */
+#define TOPICS_MAX 16384
+
+static_assert(sizeof(void *) >= sizeof(uint64_t), "an id fits librdkafka's per-message pointer");
+
+struct topic {
+    struct topic *next; /* in its hash slot */
+    rd_kafka_topic_t *handle;
+    struct slice name; /* of the handle */
+};
+
+#define TOPIC_SLOTS 1024 /* a power of two */
+
+struct kafka_producer {
+    struct kafka_client client;
+    kafka_report_fn *on_report;
+    size_t pending;
+    size_t topic_count;
+    struct topic *topics[TOPIC_SLOTS];
+};
+
+/* --- reports --------------------------------------------------------------------------------- */
+
+/* Refusals of this record or its topic, which the same call meets again. */
+static bool is_permanent(rd_kafka_resp_err_t err)
+{
+    static const rd_kafka_resp_err_t permanent[] = {
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+        RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE,   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+        RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,     RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION,
+        RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,    RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        RD_KAFKA_RESP_ERR_INVALID_RECORD,     RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP,
+        RD_KAFKA_RESP_ERR_POLICY_VIOLATION,   RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        RD_KAFKA_RESP_ERR__INVALID_ARG,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(permanent); i++) {
+        if (err == permanent[i])
+            return true;
+    }
+    return false;
+}
+
+/* librdkafka 2.0.2 takes every error it has no rule for as "not persisted"
+ * (rd_kafka_handle_Produce_error), this one too; but a broker may answer so after the append. */
+static bool tells_nothing(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_UNKNOWN;
+}
+
+static enum outcome judge(const rd_kafka_message_t *message, struct error *error)
+{
+    rd_kafka_msg_status_t status = rd_kafka_message_status(message);
+    memset(error, 0, sizeof(*error));
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || status == RD_KAFKA_MSG_STATUS_PERSISTED)
+        return OUTCOME_DONE;
+    if (status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED || tells_nothing(message->err)) {
+        kafka_error_set(error, ERROR_UNKNOWN, message->err, NULL);
+        return OUTCOME_UNKNOWN;
+    }
+    kafka_error_set(error, is_permanent(message->err) ? ERROR_PERMANENT : ERROR_RETRY, message->err,
+                    NULL);
+    return OUTCOME_FAILED;
+}
+
+static void handle_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message;
+    while (!producer->client.is_closing && (message = rd_kafka_event_message_next(event)) != NULL) {
+        struct error error;
+        enum outcome outcome = judge(message, &error);
+        CHECK(producer->pending > 0);
+        producer->pending--;
+        producer->on_report(producer->client.ctx, (uint64_t)(uintptr_t)message->_private, outcome,
+                            &error);
+    }
+}
+
+static void on_wake(struct kafka_client *client)
+{
+    struct kafka_producer *producer = container_of(client, struct kafka_producer, client);
+    for (int i = 0; i < EVENTS_PER_WAKE; i++) {
+        rd_kafka_event_t *event = kafka_client_next(client, client->events);
+        if (event == NULL)
+            return;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+            handle_reports(producer, event);
+        rd_kafka_event_destroy(event);
+    }
+    kafka_client_wake(client);
+}
+
+/* --- topics ---------------------------------------------------------------------------------- */
+
+/* FNV-1a */
+static size_t slot_of(struct slice name)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ name.ptr[i]) * UINT64_C(0x100000001b3);
+    return (size_t)(hash ^ hash >> 32) % TOPIC_SLOTS;
+}
+
+static enum status get_topic(struct kafka_producer *producer, struct slice name,
+                             rd_kafka_topic_t **ret_handle, struct error *reterr)
+{
+    struct topic **slot = &producer->topics[slot_of(name)];
+    for (struct topic *topic = *slot; topic != NULL; topic = topic->next) {
+        if (slice_equal(topic->name, name)) {
+            *ret_handle = topic->handle;
+            return STATUS_OK;
+        }
+    }
+    if (producer->topic_count == TOPICS_MAX) {
+        error_set(reterr, ERROR_PERMANENT, "TOO_MANY_TOPICS", "more than %d topics", TOPICS_MAX);
+        return STATUS_INVALID;
+    }
+    CLEANUP(mem_freep) char *text = mem_strndup((const char *)name.ptr, name.len);
+    rd_kafka_topic_t *handle = NULL;
+    if (name.len > 0 && name.len <= TOPIC_NAME_BYTES_MAX && strlen(text) == name.len)
+        handle = rd_kafka_topic_new(producer->client.rk, text, NULL);
+    if (handle == NULL) {
+        error_set(reterr, ERROR_PERMANENT, "TOPIC_EXCEPTION", "not a topic's name");
+        return STATUS_INVALID;
+    }
+    struct topic *topic = mem_calloc(1, sizeof(*topic));
+    topic->handle = handle;
+    topic->name = slice_from_str(rd_kafka_topic_name(handle));
+    topic->next = *slot;
+    *slot = topic;
+    producer->topic_count++;
+    *ret_handle = handle;
+    return STATUS_OK;
+}
+
+static void release_topics(struct kafka_producer *producer)
+{
+    for (size_t i = 0; i < TOPIC_SLOTS; i++) {
+        while (producer->topics[i] != NULL) {
+            struct topic *topic = producer->topics[i];
+            producer->topics[i] = topic->next;
+            rd_kafka_topic_destroy(topic->handle);
+            mem_free(topic);
+        }
+    }
+}
+
+/* --- producing ------------------------------------------------------------------------------- */
+
+/* NULL if there are none. */
+static rd_kafka_headers_t *make_headers(const struct kafka_message *message)
+{
+    if (message->header_count == 0)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
+    for (size_t i = 0; i < message->header_count; i++) {
+        const struct record_header *header = &message->headers[i];
+        const char *name = header->name.len == 0 ? "" : (const char *)header->name.ptr;
+        CHECK(rd_kafka_header_add(headers, name, (ssize_t)header->name.len, header->value.ptr,
+                                  (ssize_t)header->value.len) == RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
+    return headers;
+}
+
+static enum status refuse(rd_kafka_resp_err_t err, struct error *reterr)
+{
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        kafka_error_set(reterr, ERROR_RETRY, err, NULL);
+        return STATUS_FULL;
+    }
+    kafka_error_set(reterr, ERROR_PERMANENT, err, NULL);
+    return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? STATUS_TOO_LARGE : STATUS_INVALID;
+}
+
+enum status kafka_produce(struct kafka_producer *producer, const struct kafka_message *message,
+                          struct error *reterr)
+{
+    rd_kafka_topic_t *topic;
+    enum status found = get_topic(producer, message->topic, &topic, reterr);
+    if (found != STATUS_OK)
+        return found;
+    /* The const of key and value is lost on the way in only: librdkafka copies. */
+    rd_kafka_headers_t *headers = make_headers(message);
+    rd_kafka_vu_t arguments[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = message->timestamp_ms},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = (void *)(uintptr_t)message->id},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {(void *)(uintptr_t)message->key.ptr, message->key.len}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)message->value.ptr, message->value.len}},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    size_t count = ARRAY_LEN(arguments) - (headers == NULL ? 1 : 0);
+    rd_kafka_error_t *refused = rd_kafka_produceva(producer->client.rk, arguments, count);
+    if (refused == NULL) {
+        producer->pending++;
+        return STATUS_OK;
+    }
+    enum status status = refuse(rd_kafka_error_code(refused), reterr);
+    rd_kafka_error_destroy(refused);
+    if (headers != NULL) /* librdkafka takes them on success only */
+        rd_kafka_headers_destroy(headers);
+    return status;
+}
+
+size_t kafka_producer_pending(const struct kafka_producer *producer)
+{
+    return producer->pending;
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static void on_gone(struct kafka_client *client)
+{
+    mem_free(container_of(client, struct kafka_producer, client));
+}
+
+struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstrap_servers,
+                                          const struct kafka_property *properties,
+                                          size_t property_count,
+                                          const struct kafka_producer_callbacks *callbacks,
+                                          void *ctx, struct buf *errors)
+{
+    static const struct kafka_property defaults[] = {
+        {"client.id", "delayline"},
+        {"partitioner", "murmur2_random"}, /* as the Java client */
+        {"queue.buffering.max.ms", "1"},
+        {"queue.buffering.max.kbytes", "262144"},
+        {"message.max.bytes", "33554432"}, /* RECORD_BYTES_MAX: the broker decides */
+        {"topic.metadata.propagation.max.ms", "10000"},
+    };
+    static const struct kafka_property forced[] = {
+        {"enable.idempotence", "true"}, {"acks", "all"}, {"log.queue", "true"}};
+    const struct kafka_settings settings = {
+        .bootstrap_servers = bootstrap_servers,
+        .defaults = defaults,
+        .default_count = ARRAY_LEN(defaults),
+        .properties = properties,
+        .property_count = property_count,
+        .forced = forced,
+        .forced_count = ARRAY_LEN(forced),
+    };
+    rd_kafka_conf_t *conf = kafka_conf_new(&settings, errors);
+    if (conf == NULL)
+        return NULL;
+    struct kafka_producer *producer = mem_calloc(1, sizeof(*producer));
+    producer->on_report = callbacks->on_report;
+    producer->client = (struct kafka_client){
+        .loop = loop,
+        .callbacks = {.on_wake = on_wake, .on_gone = on_gone},
+        .on_log = callbacks->on_log,
+        .on_fatal = callbacks->on_fatal,
+        .ctx = ctx,
+    };
+    if (kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, conf, errors) != STATUS_OK) {
+        mem_free(producer);
+        return NULL;
+    }
+    return producer;
+}
+
+void kafka_producer_free(struct kafka_producer *producer)
+{
+    if (producer == NULL)
+        return;
+    release_topics(producer);
+    kafka_client_close(&producer->client);
+}
