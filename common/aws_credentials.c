@@ -7,9 +7,11 @@
  */
 #include "common/aws_credentials.h"
 
+#include <stdio.h>
+
 #include "common/aws_credentials_source.h"
-#include "common/check.h"
 #include "common/credentials_policy.h"
+#include "common/endpoint.h"
 #include "common/mem.h"
 
 struct waiter {
@@ -26,28 +28,13 @@ struct aws_credentials {
     struct error error;            /* of the last refresh that failed */
     const char *source;
     const char *asked; /* the source that the refresh under way has come to */
+    char region[ENDPOINT_REGION_SIZE];
+    struct credentials_flight flight;
     struct waiter *waiters;
     struct waiter **waiters_end;
     uint64_t next_number;
     struct loop_timer *delivery; /* armed: waiters can be answered */
 };
-
-struct aws_identity *aws_identity_ref(struct aws_identity *identity)
-{
-    CHECK(identity->refs > 0);
-    identity->refs++;
-    return identity;
-}
-
-void aws_identity_unref(struct aws_identity *identity)
-{
-    if (identity == NULL || --identity->refs > 0)
-        return;
-    secret_release(&identity->secret_access_key);
-    secret_release(&identity->session_token);
-    secret_wipe(identity, sizeof(*identity));
-    mem_free(identity);
-}
 
 /* --- waiters --------------------------------------------------------------------------------- */
 
@@ -89,7 +76,12 @@ static void on_delivery(void *ctx)
 
 static void refresh_failed(struct aws_credentials *c, const struct error *error)
 {
-    c->error = *error;
+    /* To the caller's request, which was not even sent, nothing worse than this has happened. */
+    bool passing = error->kind == ERROR_RETRY || error->kind == ERROR_THROTTLED ||
+                   error->kind == ERROR_UNKNOWN;
+    error_set(&c->error, passing ? ERROR_RETRY : ERROR_AUTH, error->code, "%s: %s", c->asked,
+              error->text);
+    c->error.http_status = error->http_status;
     credentials_policy_failed(&c->policy, loop_now(c->loop));
     arm_delivery(c);
 }
@@ -102,7 +94,7 @@ static void refresh_done(struct aws_credentials *c, struct aws_identity *identit
         aws_identity_unref(identity);
         struct error error;
         error_set(&error, ERROR_AUTH, CREDENTIALS_ANSWER,
-                  "the %s gave credentials that have expired already", c->asked);
+                  "the credentials that came have expired already");
         refresh_failed(c, &error);
         return;
     }
@@ -114,23 +106,64 @@ static void refresh_done(struct aws_credentials *c, struct aws_identity *identit
     arm_delivery(c);
 }
 
+static void on_flight_done(void *ctx, struct aws_identity *identity, const struct error *error)
+{
+    struct aws_credentials *c = ctx;
+    if (identity != NULL)
+        refresh_done(c, identity);
+    else
+        refresh_failed(c, error);
+}
+
+/* The order is that of most of AWS's SDKs: a profile that says how to get keys goes before web
+ * identity in the environment. */
+static enum source_verdict ask_sources(struct aws_credentials *c, struct aws_profiles *profiles,
+                                       struct aws_identity **ret_identity, struct error *reterr)
+{
+    c->asked = "environment";
+    enum source_verdict verdict = credentials_from_environment(ret_identity, reterr);
+    if (verdict != SOURCE_ABSENT)
+        return verdict;
+    c->asked = "profile";
+    const struct aws_profile *profile;
+    if (credentials_load_profile(profiles, &profile, reterr) != STATUS_OK)
+        return SOURCE_FAILED;
+    verdict = credentials_from_profile(&c->flight, profile, c->region, ret_identity, reterr);
+    if (verdict != SOURCE_ABSENT)
+        return verdict;
+    c->asked = "web identity";
+    verdict = credentials_from_web_identity(&c->flight, profile, c->region, reterr);
+    if (verdict != SOURCE_ABSENT)
+        return verdict;
+    c->asked = "container";
+    verdict = credentials_from_container(&c->flight, reterr);
+    if (verdict != SOURCE_ABSENT)
+        return verdict;
+    c->asked = "instance metadata";
+    return credentials_from_imds(&c->flight, profile, reterr);
+}
+
 static void refresh_if_due(struct aws_credentials *c)
 {
     if (!credentials_policy_begin(&c->policy, loop_now(c->loop)))
         return;
     struct aws_identity *identity = NULL;
     struct error error;
-    c->asked = "environment";
-    enum source_verdict verdict = credentials_from_environment(&identity, &error);
-    switch (verdict) {
+    CLEANUP(aws_profiles_release) struct aws_profiles profiles;
+    aws_profiles_init(&profiles);
+    switch (ask_sources(c, &profiles, &identity, &error)) {
     case SOURCE_READY:
         refresh_done(c, identity);
         break;
     case SOURCE_ABSENT:
-        error_set(&error, ERROR_AUTH, CREDENTIALS_ABSENT, "no AWS credentials are configured");
+        c->asked = "no AWS credentials";
+        error_set(&error, ERROR_AUTH, CREDENTIALS_ABSENT,
+                  "none in the environment, the shared files, as web identity, container or "
+                  "instance role");
         refresh_failed(c, &error);
         break;
     case SOURCE_FAILED:
+        credentials_flight_reset(&c->flight);
         refresh_failed(c, &error);
         break;
     case SOURCE_STARTED:
@@ -143,14 +176,17 @@ static void refresh_if_due(struct aws_credentials *c)
 struct aws_credentials *aws_credentials_new(struct loop *loop, struct http *http,
                                             const char *region)
 {
-    (void)http;
-    (void)region;
     struct aws_credentials *c = mem_calloc(1, sizeof(*c));
     c->loop = loop;
     c->source = "none";
     c->waiters_end = &c->waiters;
     credentials_policy_init(&c->policy, loop_random_seed());
     c->delivery = loop_timer_new(loop, on_delivery, c);
+    if (region != NULL)
+        snprintf(c->region, sizeof(c->region), "%s", region);
+    credentials_flight_init(&c->flight, loop, http);
+    c->flight.on_done = on_flight_done;
+    c->flight.ctx = c;
     return c;
 }
 
@@ -158,6 +194,7 @@ void aws_credentials_free(struct aws_credentials *c)
 {
     if (c == NULL)
         return;
+    credentials_flight_release(&c->flight);
     loop_timer_free(c->delivery);
     while (c->waiters != NULL) {
         struct waiter *next = c->waiters->next;
