@@ -1,0 +1,305 @@
+#include <string.h>
+
+#include "common/check.h"
+#include "scheduler/scheduler_core_state.h"
+
+int scheduler_position_compare(const struct scheduler_position *a,
+                               const struct scheduler_position *b)
+{
+    if (a->bucket != b->bucket)
+        return a->bucket < b->bucket ? -1 : 1;
+    return memcmp(a->place, b->place, sizeof(a->place));
+}
+
+static int fence_compare(const char *a, const char *b)
+{
+    return memcmp(a, b, TABLE_FENCE_SIZE);
+}
+
+/* A shard's first step for a new tick, also when it has just finished the one before. */
+void scheduler_cursor_begin(struct step *s, uint32_t index)
+{
+    struct shard *shard = &s->c->shards[index];
+    CHECK(shard->call == CURSOR_CALL_NONE);
+    shard->phase = SHARD_READING_CURSOR;
+    shard->confirm_wanted = false;
+    shard->cursor_failures = 0;
+    shard->cursor_retry_at = s->now.mono.ms;
+}
+
+static void begin_dispatch(struct step *s, uint32_t index)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    const struct tick *tick = scheduler_lease_current(c, shard);
+    shard->phase = SHARD_ACTIVE;
+    shard->safe = shard->stored;
+    shard->opened = false;
+    shard->moved_at = s->now.mono.ms;
+    bool taken_over = tick->receive_count > 1;
+    c->counters.takeovers += taken_over;
+    scheduler_step_note(s, taken_over ? SCHEDULER_NOTE_TAKEN_OVER : SCHEDULER_NOTE_SHARD_TAKEN,
+                        index, tick->bucket, tick->receive_count);
+}
+
+static void leave_refused(struct step *s, uint32_t index)
+{
+    s->c->counters.fence_refusals++;
+    scheduler_lease_leave(s, index, SCHEDULER_NOTE_FENCE_REFUSED);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static void call(struct step *s, uint32_t index, enum cursor_call what,
+                 enum scheduler_effect_kind kind)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    if (scheduler_step_room(s) == 0) {
+        scheduler_step_wake_now(s);
+        return;
+    }
+    struct scheduler_effect *effect = scheduler_step_emit(s, kind, index, index);
+    memcpy(effect->cursor.fence, scheduler_lease_current(c, shard)->fence, TABLE_FENCE_SIZE);
+    if (what == CURSOR_CALL_MOVE) {
+        shard->moving = shard->safe;
+        effect->cursor.position = shard->safe;
+    }
+    effect->is_retry = shard->cursor_failures > 0;
+    shard->call = what;
+    shard->call_id = effect->id;
+}
+
+/* A busy shard moves now and then, one that has come to the end of its tick at once. */
+static int64_t move_at(const struct step *s, const struct shard *shard)
+{
+    if (scheduler_position_compare(&shard->safe, &shard->stored) <= 0)
+        return TIME_NEVER;
+    if (s->c->stopping)
+        return shard->final_move_made ? TIME_NEVER : INT64_MIN;
+    if (shard->safe.bucket > scheduler_lease_current(s->c, shard)->bucket)
+        return shard->cursor_retry_at;
+    return MAX(time_add(shard->moved_at, s->c->limits.cursor_every_ms), shard->cursor_retry_at);
+}
+
+static void advance_active(struct step *s, uint32_t index)
+{
+    struct shard *shard = &s->c->shards[index];
+    int64_t at = shard->confirm_wanted ? shard->cursor_retry_at : move_at(s, shard);
+    if (shard->confirm_wanted && s->c->stopping)
+        return; /* whoever comes next reads it */
+    if (at > s->now.mono.ms) {
+        scheduler_step_wake_mono(s, at);
+        return;
+    }
+    if (shard->confirm_wanted) {
+        call(s, index, CURSOR_CALL_MOVE_CONFIRM, SCHEDULER_EFFECT_READ_CURSOR);
+        return;
+    }
+    shard->final_move_made = s->c->stopping;
+    call(s, index, CURSOR_CALL_MOVE, SCHEDULER_EFFECT_MOVE_CURSOR);
+}
+
+void scheduler_cursor_advance(struct step *s, uint32_t index)
+{
+    struct shard *shard = &s->c->shards[index];
+    if (shard->call != CURSOR_CALL_NONE)
+        return;
+    if (shard->phase == SHARD_ACTIVE) {
+        advance_active(s, index);
+        return;
+    }
+    if (shard->cursor_retry_at > s->now.mono.ms) {
+        scheduler_step_wake_mono(s, shard->cursor_retry_at);
+        return;
+    }
+    if (shard->phase == SHARD_READING_CURSOR)
+        call(s, index, CURSOR_CALL_READ, SCHEDULER_EFFECT_READ_CURSOR);
+    else if (shard->confirm_wanted)
+        call(s, index, CURSOR_CALL_FENCE_CONFIRM, SCHEDULER_EFFECT_READ_CURSOR);
+    else
+        call(s, index, CURSOR_CALL_FENCE, SCHEDULER_EFFECT_WRITE_FENCE);
+}
+
+/* --- completions ------------------------------------------------------------------------------ */
+
+/* The call that this event completes, CURSOR_CALL_NONE if none does. */
+static enum cursor_call completed(struct step *s, const struct scheduler_event *event,
+                                  uint32_t *ret_index)
+{
+    uint32_t index = scheduler_id_slot(event->id);
+    if (event->id == 0 || index >= s->c->limits.shards_max)
+        return CURSOR_CALL_NONE;
+    struct shard *shard = &s->c->shards[index];
+    if (shard->call == CURSOR_CALL_NONE || shard->call_id != event->id)
+        return CURSOR_CALL_NONE;
+    enum cursor_call what = shard->call;
+    shard->call = CURSOR_CALL_NONE;
+    *ret_index = index;
+    return what;
+}
+
+static void retry_later(struct step *s, uint32_t index)
+{
+    struct shard *shard = &s->c->shards[index];
+    shard->cursor_failures++;
+    shard->cursor_retry_at =
+        time_add(s->now.mono.ms, scheduler_step_backoff_ms(s, shard->cursor_failures));
+}
+
+static void confirm_later(struct step *s, uint32_t index)
+{
+    s->c->counters.cursor_unknown++;
+    s->c->shards[index].confirm_wanted = true;
+    retry_later(s, index);
+}
+
+static void succeeded(struct shard *shard)
+{
+    shard->cursor_failures = 0;
+    shard->confirm_wanted = false;
+}
+
+/* The table's cursor is at `stored`: is the tick's bucket behind it? */
+static void judge_end(struct step *s, uint32_t index)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    if (shard->stored.bucket > scheduler_lease_current(c, shard)->bucket)
+        scheduler_lease_finish_tick(s, index);
+}
+
+/* Read before the fence is written, or after a fence write that was refused or that nobody knows
+ * the end of. */
+static void on_seen_before_dispatch(struct step *s, uint32_t index, enum cursor_call what,
+                                    const struct scheduler_cursor *cursor)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    const struct tick *tick = scheduler_lease_current(c, shard);
+    int newer = fence_compare(cursor->fence, tick->fence);
+    succeeded(shard);
+    shard->stored = cursor->position;
+    if (cursor->position.bucket > tick->bucket) {
+        c->counters.ticks_stale += what == CURSOR_CALL_READ;
+        scheduler_lease_finish_tick(s, index);
+    } else if (newer > 0 || (newer == 0 && what == CURSOR_CALL_READ)) {
+        leave_refused(s, index); /* equal before we wrote: the same message was handed out twice */
+    } else if (newer == 0) {
+        begin_dispatch(s, index);
+    } else {
+        shard->phase = SHARD_FENCING;
+        if (what != CURSOR_CALL_READ)
+            retry_later(s, index);
+    }
+}
+
+/* After a move that was refused or whose outcome is unknown. */
+static void on_seen_after_move(struct step *s, uint32_t index,
+                               const struct scheduler_cursor *cursor)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    if (fence_compare(cursor->fence, scheduler_lease_current(c, shard)->fence) != 0) {
+        leave_refused(s, index);
+        return;
+    }
+    succeeded(shard);
+    shard->stored = cursor->position;
+    c->counters.cursor_moves += scheduler_position_compare(&shard->stored, &shard->moving) == 0;
+    judge_end(s, index);
+}
+
+void scheduler_cursor_on_read(struct step *s, const struct scheduler_event *event)
+{
+    uint32_t index = 0;
+    enum cursor_call what = completed(s, event, &index);
+    if (what == CURSOR_CALL_NONE)
+        return;
+    bool good = event->result == SCHEDULER_DONE;
+    scheduler_step_dependency(s, SCHEDULER_DEPENDS_TABLE, good);
+    if (!good) {
+        retry_later(s, index);
+    } else if (!event->cursor.present) {
+        /* Every writer makes the cursor before it writes: so this is a tick that nobody should have
+         * sent, or a cursor that somebody removed. It comes back with its lease. */
+        s->c->counters.cursors_missing++;
+        scheduler_lease_leave(s, index, SCHEDULER_NOTE_CURSOR_MISSING);
+    } else if (what == CURSOR_CALL_MOVE_CONFIRM) {
+        on_seen_after_move(s, index, &event->cursor.cursor);
+    } else {
+        on_seen_before_dispatch(s, index, what, &event->cursor.cursor);
+    }
+}
+
+static void on_fence_written(struct step *s, uint32_t index, const struct scheduler_event *event)
+{
+    struct shard *shard = &s->c->shards[index];
+    switch (event->result) {
+    case SCHEDULER_DONE:
+        succeeded(shard);
+        /* The holder before us may have moved it since we read it. */
+        if (event->cursor.present)
+            shard->stored = event->cursor.cursor.position;
+        if (shard->stored.bucket > scheduler_lease_current(s->c, shard)->bucket)
+            scheduler_lease_finish_tick(s, index);
+        else
+            begin_dispatch(s, index);
+        break;
+    case SCHEDULER_REFUSED:
+        if (event->cursor.present)
+            on_seen_before_dispatch(s, index, CURSOR_CALL_FENCE, &event->cursor.cursor);
+        else
+            confirm_later(s, index);
+        break;
+    case SCHEDULER_UNKNOWN:
+        confirm_later(s, index);
+        break;
+    case SCHEDULER_FAILED:
+    case SCHEDULER_THROTTLED:
+        retry_later(s, index);
+        break;
+    }
+}
+
+static void on_moved(struct step *s, uint32_t index, const struct scheduler_event *event)
+{
+    struct shard *shard = &s->c->shards[index];
+    shard->moved_at = s->now.mono.ms;
+    switch (event->result) {
+    case SCHEDULER_DONE:
+        succeeded(shard);
+        shard->stored = shard->moving;
+        s->c->counters.cursor_moves++;
+        judge_end(s, index);
+        break;
+    case SCHEDULER_REFUSED:
+        if (event->cursor.present)
+            on_seen_after_move(s, index, &event->cursor.cursor);
+        else
+            confirm_later(s, index);
+        break;
+    case SCHEDULER_UNKNOWN:
+        confirm_later(s, index);
+        break;
+    case SCHEDULER_FAILED:
+    case SCHEDULER_THROTTLED:
+        retry_later(s, index);
+        break;
+    }
+}
+
+void scheduler_cursor_on_written(struct step *s, const struct scheduler_event *event)
+{
+    uint32_t index = 0;
+    enum cursor_call what = completed(s, event, &index);
+    if (what == CURSOR_CALL_NONE)
+        return;
+    scheduler_step_dependency(s, SCHEDULER_DEPENDS_TABLE,
+                              event->result == SCHEDULER_DONE ||
+                                  event->result == SCHEDULER_REFUSED);
+    if (what == CURSOR_CALL_FENCE)
+        on_fence_written(s, index, event);
+    else
+        on_moved(s, index, event);
+}
