@@ -1,0 +1,128 @@
+#include "tests/harness/unit.h"
+
+#include "common/compiler.h"
+#include "common/digest.h"
+#include "common/encode.h"
+#include "common/json.h"
+#include "common/limits.h"
+#include "common/mem.h"
+
+static void assert_hex(const uint8_t *bytes, size_t len, const char *expected)
+{
+    struct buf hex;
+    buf_init(&hex, 128);
+    encode_hex(slice_from(bytes, len), &hex);
+    assert_slice_equal(buf_slice(&hex), expected);
+    buf_release(&hex);
+}
+
+static void assert_sha256(struct slice data, const char *expected)
+{
+    uint8_t out[DIGEST_SHA256_SIZE];
+    digest_sha256(data, out);
+    assert_hex(out, sizeof(out), expected);
+}
+
+static void assert_md5(struct slice data, const char *expected)
+{
+    uint8_t out[DIGEST_MD5_SIZE];
+    digest_md5(data, out);
+    assert_hex(out, sizeof(out), expected);
+}
+
+static void assert_hmac(struct slice key, struct slice data, const char *expected)
+{
+    uint8_t out[DIGEST_SHA256_SIZE];
+    digest_hmac_sha256(key, data, out);
+    assert_hex(out, sizeof(out), expected);
+}
+
+static void published_values_hold(void **state)
+{
+    (void)state;
+    const char *empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_sha256(SLICE_NULL, empty);
+    assert_sha256(SLICE_LITERAL(""), empty);
+    assert_sha256(SLICE_LITERAL("abc"),
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_md5(SLICE_NULL, "d41d8cd98f00b204e9800998ecf8427e");
+    assert_md5(SLICE_LITERAL("message digest"), "f96b697d7cb7938d525a2f31aaf161d0");
+    assert_hmac(SLICE_LITERAL("Jefe"), SLICE_LITERAL("what do ya want for nothing?"),
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    assert_hmac(SLICE_NULL, SLICE_NULL,
+                "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+static void a_crc_can_be_fed_in_pieces(void **state)
+{
+    (void)state;
+    assert_int_equal(digest_crc32(0, SLICE_LITERAL("123456789")), 0xcbf43926);
+    uint32_t crc = digest_crc32(0, SLICE_LITERAL("1234"));
+    crc = digest_crc32(crc, SLICE_NULL);
+    assert_int_equal(digest_crc32(crc, SLICE_LITERAL("56789")), 0xcbf43926);
+}
+
+static void agrees_with_the_vectors(void **state)
+{
+    (void)state;
+    const char *path = vectors_path("hash/hash_vectors.json");
+    if (path == NULL) {
+        printf("skipped: no vectors of hashes\n");
+        return;
+    }
+    struct buf text;
+    buf_init(&text, MIB);
+    read_whole_file(path, &text);
+    CLEANUP(json_freep) cJSON *json = NULL;
+    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
+    const cJSON *item;
+    int seen = 0;
+    cJSON_ArrayForEach(item, json_get_array(json_get_object(json, "hmac_sha256"), "cases"))
+    {
+        struct buf key;
+        struct buf message;
+        buf_init(&key, KIB);
+        buf_init(&message, KIB);
+        assert_status(decode_hex(json_get_text(item, "key_hex"), &key), STATUS_OK);
+        assert_status(decode_hex(json_get_text(item, "msg_hex"), &message), STATUS_OK);
+        assert_hmac(buf_slice(&key), buf_slice(&message),
+                    cJSON_GetObjectItemCaseSensitive(item, "mac")->valuestring);
+        buf_release(&key);
+        buf_release(&message);
+        seen++;
+    }
+    cJSON_ArrayForEach(item, json_get_array(json_get_object(json, "sha256"), "cases"))
+    {
+        assert_sha256(json_get_text(item, "ascii"),
+                      cJSON_GetObjectItemCaseSensitive(item, "sha256")->valuestring);
+        seen++;
+    }
+    cJSON_ArrayForEach(item, json_get_array(json, "md5"))
+    {
+        assert_md5(json_get_text(item, "ascii"),
+                   cJSON_GetObjectItemCaseSensitive(item, "md5")->valuestring);
+        seen++;
+    }
+    const cJSON *crc = json_get_object(json, "crc32_ieee_x_amz_crc32");
+    cJSON_ArrayForEach(item, json_get_array(crc, "cases"))
+    {
+        int64_t expected;
+        assert_status(json_get_i64(item, "crc32", &expected), STATUS_OK);
+        if (!slice_is_null(json_get_text(item, "ascii"))) {
+            assert_int_equal(digest_crc32(0, json_get_text(item, "ascii")), expected);
+            seen++;
+        }
+    }
+    assert_true(seen > 10);
+    buf_release(&text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(published_values_hold),
+        cmocka_unit_test(a_crc_can_be_fed_in_pieces),
+        cmocka_unit_test(agrees_with_the_vectors),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
