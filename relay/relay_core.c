@@ -170,9 +170,8 @@ void relay_slot_release(struct relay_core *c, struct relay_slot *s, struct relay
     relay_slot_unindex(c, s);
     if (s->call_queued)
         relay_call_unqueue(c, s);
-    relay_records_release(c, &s->again);
-    relay_records_release(c, &s->dead);
-    c->window_used -= s->pending;
+    /* What has been emitted stays until it is settled. */
+    CHECK(s->pending == 0 && relay_list_empty(&s->again) && relay_list_empty(&s->dead));
     c->waiting_records -= s->records - s->settled;
     c->blobs -= s->blob_open;
     relay_bytes_set(c, s, 0);

@@ -33,14 +33,6 @@ static struct relay_record list_pop(struct relay_core *c, struct relay_list *l)
     return record;
 }
 
-void relay_records_release(struct relay_core *c, struct relay_list *l)
-{
-    while (!relay_list_empty(l)) {
-        list_pop(c, l);
-        c->window_used--;
-    }
-}
-
 static uint64_t *pending_word(struct relay_core *c, const struct relay_slot *s, uint32_t record)
 {
     return &c->pending_bits[(size_t)relay_slot_index(c, s) * RELAY_PENDING_WORDS + record / 64];

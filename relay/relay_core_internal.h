@@ -84,7 +84,6 @@ void relay_dead_letter_next(struct relay_core *c, struct relay_slot *s, struct n
 /* The message as a whole, as one dead letter. The window must have room. */
 void relay_dead_letter_whole(struct relay_core *c, struct relay_slot *s, enum relay_refusal refusal,
                              struct now now);
-void relay_records_release(struct relay_core *c, struct relay_list *l);
 
 /* relay_core_calls.c */
 /* Sets visibility so that the message comes back when and why `leave` says, then forgets it. */

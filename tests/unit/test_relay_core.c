@@ -628,6 +628,24 @@ static void a_report_counts_once_and_only_if_it_is_awaited(void **state)
     assert_int_equal(f->core.slots[slot.index].settled, 1);
 }
 
+static void a_late_report_means_nothing_to_the_slots_next_message(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref before = hold(f, 1, at_0, 1);
+    advance(f, 2000);
+    expect_emit(f, before, 0, 1);
+    report(f, before, 0);
+    advance(f, 50);
+    struct relay_effect delete = take(f, RELAY_DELETE);
+    answer(f, &delete);
+    struct relay_ref after = hold(f, 2, at_0, 1);
+    assert_int_equal(after.index, before.index);
+    expect_emit(f, after, 0, 1);
+    report(f, before, 0);
+    assert_int_equal(f->core.counters.completed, 1);
+    assert_int_equal(f->core.counters.stray_completions, 1);
+}
+
 static void failed_and_unknown_records_go_again(void **state)
 {
     struct fixture *f = *state;
@@ -902,6 +920,22 @@ static void a_hold_that_ran_out_before_emission_is_given_up(void **state)
     assert_int_equal(take(f, RELAY_FREE).slot.index, slot.index);
     assert_int_equal(f->core.counters.lapsed_unemitted, 1);
     assert_int_equal(f->core.waiting_records, 0);
+}
+
+static void nor_is_it_emitted_while_its_extension_has_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_limits wide = usual;
+    wide.hold_ms = 9500;
+    restart(f, &wide);
+    struct relay_ref slot = receive(f, RELAY_QUEUE_DELAY, 1, WALL0 + 9100);
+    decode(f, slot, WALL0 + 9000, (const uint16_t[]){100}, 1);
+    advance(f, 5050);
+    take(f, RELAY_CHANGE_VISIBILITY);
+    advance(f, 5000);
+    assert_none(f, RELAY_EMIT);
+    take(f, RELAY_FREE);
+    assert_int_equal(f->core.counters.lapsed_unemitted, 1);
 }
 
 static void just_inside_the_visibility_it_is_emitted(void **state)
@@ -1215,6 +1249,20 @@ static void stop_hands_back_what_is_later_and_finishes_the_rest(void **state)
     assert_true(relay_core_idle(&f->core));
 }
 
+static void stop_hands_back_nothing_of_which_a_record_is_out(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref slot = hold(f, 1, at_three, 3);
+    advance(f, 2000);
+    expect_emit(f, slot, 0, 1);
+    f->now.wall.ms -= 5000; /* the clock was put right: it looks later again */
+    feed(f, (struct relay_event){.type = RELAY_STOP});
+    advance(f, 1000);
+    assert_none(f, RELAY_CHANGE_VISIBILITY);
+    advance(f, 4100);
+    expect_emit(f, slot, 1, 2);
+}
+
 static void what_late_polls_bring_is_handed_back(void **state)
 {
     struct fixture *f = *state;
@@ -1321,6 +1369,7 @@ int main(void)
         CASE(the_window_bounds_what_is_in_flight),
         CASE(deleted_only_after_the_last_report),
         CASE(a_report_counts_once_and_only_if_it_is_awaited),
+        CASE(a_late_report_means_nothing_to_the_slots_next_message),
         CASE(failed_and_unknown_records_go_again),
         CASE(a_refused_record_is_dead_lettered_alone),
         CASE(a_refused_dead_letter_is_kept_and_tried_again),
@@ -1333,6 +1382,7 @@ int main(void)
         CASE(visibility_is_extended_at_half_time_until_the_reports_are_in),
         CASE(a_delete_waits_for_the_extension_under_way),
         CASE(a_hold_that_ran_out_before_emission_is_given_up),
+        CASE(nor_is_it_emitted_while_its_extension_has_no_answer),
         CASE(just_inside_the_visibility_it_is_emitted),
         CASE(a_pause_gives_up_every_stale_hold_without_a_storm),
         CASE(a_partly_emitted_envelope_goes_on_after_its_visibility),
@@ -1347,6 +1397,7 @@ int main(void)
         CASE(the_unreadable_of_yesterday_is_dead_lettered_whole_then_deleted),
         CASE(the_garbled_is_received_again_at_once_and_parked_if_it_stays_so),
         CASE(stop_hands_back_what_is_later_and_finishes_the_rest),
+        CASE(stop_hands_back_nothing_of_which_a_record_is_out),
         CASE(what_late_polls_bring_is_handed_back),
         CASE(what_is_decoded_after_the_stop_is_no_longer_wanted),
         CASE(same_history_same_digest),
