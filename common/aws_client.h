@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "common/endpoint.h"
 #include "common/http.h"
+#include "common/json.h"
 #include "common/loop.h"
 #include "common/slice.h"
 #include "common/status.h"
@@ -58,29 +59,43 @@ struct aws_client_options {
 struct aws_client *aws_client_new(struct loop *loop, struct http *http,
                                   struct aws_credentials *credentials,
                                   const struct aws_client_options *options);
-void aws_client_free(struct aws_client *client); /* cancels without calling back */
+/* Cancels without calling back; the last handles close on the loop's next turns. http and
+ * credentials must still be there. */
+void aws_client_free(struct aws_client *client);
 
-/* error->kind is ERROR_NONE for a 200 whose body is a JSON object (body then holds it). */
-typedef void aws_done_fn(void *ctx, struct slice body, const struct error *error);
+/* Gone after the call. json: NULL unless the body is a JSON object; of errors too, some of which
+ * tell more (ConditionalCheckFailedException brings the item). */
+struct aws_answer {
+    const cJSON *json;
+    size_t body_bytes;
+};
+
+/* error->kind is ERROR_NONE for a 200 whose body is a JSON object; else answer->json may be NULL.
+ */
+typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struct error *error);
 
 struct aws_call {
-    const char *operation;
+    const char *operation; /* constant text */
     struct slice body;     /* JSON; copied */
     int64_t timeout_ms;    /* one attempt */
     uint32_t attempts_max; /* 0: the client's; 1: the caller decides about the next attempt */
     bool is_retry;         /* with attempts_max 1: draws on the retry quota like a retry of ours */
-    bool writes;           /* a 5xx, a cut or a time-out is then ERROR_UNKNOWN */
-    bool long_poll;        /* an empty quota delays it but does not fail it */
+    bool writes;           /* a 5xx, a cut or a time-out is then ERROR_UNKNOWN, and is never tried
+                              again here: after it, no later attempt can say "surely not done" */
+    bool long_poll;        /* with an empty quota it fails only after the back-off */
     double billable_units; /* counted per attempt that reached the server; DynamoDB adds its own
                               later */
     aws_done_fn *on_done;
+    /* NULL: none. Called once when the request is over in any way, cancelled too: ctx may go. */
+    void (*on_release)(void *ctx);
     void *ctx;
 };
 
 struct aws_request;
 /* Never calls back before it returns. */
 struct aws_request *aws_client_call(struct aws_client *client, const struct aws_call *call);
-void aws_request_cancel(struct aws_request *request); /* no callback */
+void aws_request_cancel(struct aws_request *request); /* no on_done */
+void *aws_request_ctx(const struct aws_request *request);
 
 /* How long calls wait at present because the service throttles; 0: not at all. */
 int64_t aws_client_backpressure_ms(const struct aws_client *client);
@@ -99,5 +114,7 @@ size_t aws_client_stats(const struct aws_client *client,
                         const struct aws_operation_stats **ret_stats);
 /* For typed calls that learn the units from the answer (ConsumedCapacity). */
 void aws_client_add_units(struct aws_client *client, const char *operation, double units);
+/* For typed calls whose 200 says that part of it was throttled. */
+void aws_client_add_throttle(struct aws_client *client, const char *operation);
 
 #endif

@@ -30,7 +30,7 @@
 
 enum request_state {
     REQUEST_FREE,    /* in the pool */
-    REQUEST_REFUSED, /* never sent: its callback comes from the early timer */
+    REQUEST_REFUSED, /* never given to curl: its deadline is now */
     REQUEST_RUNNING, /* curl has it */
     REQUEST_ENDED,   /* its callback runs */
 };
@@ -39,9 +39,12 @@ struct http_request {
     uint32_t magic;
     enum request_state state;
     struct http *http;
-    struct http_request *next; /* in the pool, or among the running or refused */
+    struct http_request *next; /* in the pool, or among those under way */
     struct http_request *previous;
     CURL *easy;
+    /* Of the whole request. Not curl's: 7.88.1 does not look at its own time-out while a request
+     * waits for a connection. */
+    uv_timer_t deadline;
     char curl_error[CURL_ERROR_SIZE];
 
     struct buf url;
@@ -77,9 +80,7 @@ struct http {
     struct http_options options;
     char *ca_bundle;
     uv_timer_t timer; /* curl's */
-    uv_timer_t early; /* refused requests */
-    struct http_request *running;
-    struct http_request *refused;
+    struct http_request *under_way;
     struct http_request *pool;
     size_t pool_len;
     struct http_socket *sockets;
@@ -87,28 +88,52 @@ struct http {
     bool closing;
 };
 
-static void drain(struct http *http);
+/* --- life of a request --------------------------------------------------------------------------
+ */
 
-/* --- lists and pool -------------------------------------------------------------------------- */
-
-static void link_request(struct http_request **list, struct http_request *request)
+static void link_request(struct http_request *request)
 {
+    struct http *http = request->http;
     request->previous = NULL;
-    request->next = *list;
-    if (*list != NULL)
-        (*list)->previous = request;
-    *list = request;
+    request->next = http->under_way;
+    if (request->next != NULL)
+        request->next->previous = request;
+    http->under_way = request;
 }
 
-static void unlink_request(struct http_request **list, struct http_request *request)
+/* Also takes it from curl and stops its deadline: nothing more comes of it. */
+static void unlink_request(struct http_request *request)
 {
+    struct http *http = request->http;
+    if (request->state == REQUEST_RUNNING)
+        CHECK(curl_multi_remove_handle(http->multi, request->easy) == CURLM_OK);
+    CHECK(uv_timer_stop(&request->deadline) == 0);
     if (request->previous == NULL)
-        *list = request->next;
+        http->under_way = request->next;
     else
         request->previous->next = request->next;
     if (request->next != NULL)
         request->next->previous = request->previous;
     request->next = request->previous = NULL;
+}
+
+static void on_http_handle_closed(struct http *http)
+{
+    CHECK(http->open_handles > 0);
+    if (--http->open_handles > 0)
+        return;
+    mem_free(http->ca_bundle);
+    mem_free(http);
+    curl_global_cleanup();
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
+{
+    struct http_request *request = container_of(handle, struct http_request, deadline);
+    struct http *http = request->http;
+    request->magic = 0;
+    mem_free(request);
+    on_http_handle_closed(http);
 }
 
 static void request_free(struct http_request *request)
@@ -120,8 +145,7 @@ static void request_free(struct http_request *request)
     buf_release(&request->answer_headers);
     buf_release(&request->answer_body);
     mem_free(request->header_nodes);
-    request->magic = 0;
-    mem_free(request);
+    uv_close((uv_handle_t *)&request->deadline, on_deadline_closed);
 }
 
 static void trim_buffer(struct buf *b)
@@ -289,6 +313,8 @@ static struct http_request *request_new(struct http *http)
     buf_init(&request->header_lines, HTTP_HEADER_BYTES_MAX);
     buf_init(&request->answer_headers, HTTP_HEADER_BYTES_MAX);
     buf_init(&request->answer_body, 0);
+    CHECK(uv_timer_init(loop_uv(http->loop), &request->deadline) == 0);
+    http->open_handles++;
     set_constant_options(request);
     return request;
 }
@@ -395,45 +421,39 @@ static const char *prepare(struct http_request *request, const struct http_spec 
     /* Plain HTTP is for metadata endpoints and local servers, which no proxy reaches. */
     SET(easy, CURLOPT_NOPROXY, starts_with(spec->url, strlen(spec->url), "http:") ? "*" : NULL);
     SET(easy, CURLOPT_HTTPHEADER, request->header_nodes);
-    SET(easy, CURLOPT_TIMEOUT_MS, (long)MAX(spec->timeout_ms, 1));
     SET(easy, CURLOPT_FORBID_REUSE, 0L);
     set_method(request, spec);
     return NULL;
 }
 
-static void on_early(uv_timer_t *timer);
+static void on_deadline(uv_timer_t *timer);
 
 struct http_request *http_start(struct http *http, const struct http_spec *spec)
 {
     CHECK(!http->closing);
     struct http_request *request = request_new(http);
+    uint64_t timeout_ms = (uint64_t)MAX(spec->timeout_ms, 1);
     request->on_done = spec->on_done;
     request->ctx = spec->ctx;
+    request->state = REQUEST_RUNNING;
     const char *refusal = prepare(request, spec);
     if (refusal != NULL) {
         snprintf(request->curl_error, sizeof(request->curl_error), "%s", refusal);
         request->state = REQUEST_REFUSED;
-        link_request(&http->refused, request);
-        CHECK(uv_timer_start(&http->early, on_early, 0, 0) == 0);
-        return request;
+        timeout_ms = 0;
+    } else {
+        CHECK(curl_multi_add_handle(http->multi, request->easy) == CURLM_OK);
     }
-    request->state = REQUEST_RUNNING;
-    link_request(&http->running, request);
-    CHECK(curl_multi_add_handle(http->multi, request->easy) == CURLM_OK);
+    link_request(request);
+    CHECK(uv_timer_start(&request->deadline, on_deadline, timeout_ms, 0) == 0);
     return request;
 }
 
 void http_cancel(struct http_request *request)
 {
     CHECK(request->magic == REQUEST_MAGIC);
-    struct http *http = request->http;
-    if (request->state == REQUEST_REFUSED) {
-        unlink_request(&http->refused, request);
-    } else {
-        CHECK(request->state == REQUEST_RUNNING);
-        curl_multi_remove_handle(http->multi, request->easy);
-        unlink_request(&http->running, request);
-    }
+    CHECK(request->state == REQUEST_RUNNING || request->state == REQUEST_REFUSED);
+    unlink_request(request);
     request_recycle(request);
 }
 
@@ -558,7 +578,15 @@ static void describe_failure(const struct http_request *request, CURLcode result
     }
 }
 
-/* Calls back, then recycles. The request is in no list any more. */
+static void call_back(struct http_request *request, const struct http_response *response,
+                      const struct error *error)
+{
+    request->state = REQUEST_ENDED;
+    request->on_done(request->ctx, response, error);
+    request_recycle(request);
+}
+
+/* The request is not under way any more. */
 static void finish(struct http_request *request, CURLcode result)
 {
     struct error error = {0};
@@ -568,7 +596,6 @@ static void finish(struct http_request *request, CURLcode result)
         .body = buf_slice(&request->answer_body),
         .headers = headers,
     };
-    request->state = REQUEST_ENDED;
     if (result != CURLE_OK) {
         describe_failure(request, result, &error);
     } else if (!split_headers(buf_slice(&request->answer_headers), headers,
@@ -580,24 +607,22 @@ static void finish(struct http_request *request, CURLcode result)
         if (flaw != NULL)
             error_set(&error, ERROR_UNKNOWN, "InvalidResponse", "%s", flaw);
     }
-    request->on_done(request->ctx, error.kind == ERROR_NONE ? &response : NULL, &error);
-    request_recycle(request);
+    call_back(request, error.kind == ERROR_NONE ? &response : NULL, &error);
 }
 
-/* Refused requests end here, a turn later. A callback may free http: it stays until its handles are
- * closed, and has no refused requests left then. */
-static void on_early(uv_timer_t *timer)
+static void on_deadline(uv_timer_t *timer)
 {
-    struct http *http = container_of(timer, struct http, early);
-    while (http->refused != NULL) {
-        struct http_request *request = http->refused;
-        unlink_request(&http->refused, request);
-        struct error error;
-        error_set(&error, ERROR_PERMANENT, "InvalidRequest", "%s", request->curl_error);
-        request->state = REQUEST_ENDED;
-        request->on_done(request->ctx, NULL, &error);
-        request_recycle(request);
+    struct http_request *request = container_of(timer, struct http_request, deadline);
+    CHECK(request->magic == REQUEST_MAGIC);
+    bool refused = request->state == REQUEST_REFUSED;
+    unlink_request(request);
+    if (!refused) {
+        finish(request, CURLE_OPERATION_TIMEDOUT);
+        return;
     }
+    struct error error;
+    error_set(&error, ERROR_PERMANENT, "InvalidRequest", "%s", request->curl_error);
+    call_back(request, NULL, &error);
 }
 
 /* After every curl_multi_socket_action, whatever it says is running: the last transfer's time-out
@@ -614,24 +639,13 @@ static void drain(struct http *http)
         char *private = NULL;
         CHECK(curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) == CURLE_OK);
         struct http_request *request = request_of(private);
-        CHECK(curl_multi_remove_handle(http->multi, easy) == CURLM_OK);
-        unlink_request(&http->running, request);
+        unlink_request(request);
         finish(request, result);
     }
 }
 
 /* --- curl on uv --------------------------------------------------------------------------------
  */
-
-static void on_http_handle_closed(struct http *http)
-{
-    CHECK(http->open_handles > 0);
-    if (--http->open_handles > 0)
-        return;
-    mem_free(http->ca_bundle);
-    mem_free(http);
-    curl_global_cleanup();
-}
 
 static void on_socket_closed(uv_handle_t *handle)
 {
@@ -747,8 +761,7 @@ struct http *http_new(struct loop *loop, const struct http_options *options)
     CHECK(curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, 2 * connections) == CURLM_OK);
     CHECK(curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK);
     CHECK(uv_timer_init(loop_uv(loop), &http->timer) == 0);
-    CHECK(uv_timer_init(loop_uv(loop), &http->early) == 0);
-    http->open_handles = 2;
+    http->open_handles = 1;
     return http;
 }
 
@@ -757,20 +770,13 @@ static void on_timer_closed(uv_handle_t *handle)
     on_http_handle_closed(container_of(handle, struct http, timer));
 }
 
-static void on_early_closed(uv_handle_t *handle)
-{
-    on_http_handle_closed(container_of(handle, struct http, early));
-}
-
 void http_free(struct http *http)
 {
     if (http == NULL)
         return;
     http->closing = true;
-    while (http->running != NULL)
-        http_cancel(http->running);
-    while (http->refused != NULL)
-        http_cancel(http->refused);
+    while (http->under_way != NULL)
+        http_cancel(http->under_way);
     while (http->pool != NULL) {
         struct http_request *request = http->pool;
         http->pool = request->next;
@@ -780,5 +786,4 @@ void http_free(struct http *http)
     while (http->sockets != NULL)
         socket_close(http->sockets);
     uv_close((uv_handle_t *)&http->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&http->early, on_early_closed);
 }

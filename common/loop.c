@@ -121,6 +121,12 @@ void loop_set_wall_correction(struct loop *loop, int64_t correction_ms)
     loop->next_wall_correction_ms = correction_ms;
 }
 
+int64_t loop_wall_correction(struct loop *loop)
+{
+    loop_now(loop); /* a correction comes into force with a turn's first reading */
+    return loop->wall_correction_ms;
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *loop = container_of(handle, struct loop, prepare);

@@ -42,6 +42,8 @@ uint64_t loop_hrtime_ns(void);
 int64_t loop_wall_ms(void);
 /* Added to the host's wall clock from the next turn on (clock_skew.h decides it). */
 void loop_set_wall_correction(struct loop *loop, int64_t correction_ms);
+/* What is in this turn's wall clock: without it, it is the host's own. */
+int64_t loop_wall_correction(struct loop *loop);
 
 /* A timer that fires when either deadline is reached, to a fraction of a millisecond, never before
  * it. Setting it again moves it; DEADLINE_NEVER disarms. The callback comes once per set. */
