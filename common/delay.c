@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/num.h"
@@ -11,7 +10,6 @@
 #define INTERNAL_TOPIC_PREFIX "__"
 #define DUE_MS_MAX            INT64_C(999999999999999) /* 15 digits, as the table's keys have it */
 #define SHOWN_VALUE_BYTES     64                       /* of a wrong value, in a detail */
-#define DETAIL_BYTES_MAX      512
 
 const char *delay_rejection_code(enum delay_rejection rejection)
 {
@@ -148,25 +146,39 @@ struct wish {
     const struct record_header *id;
 };
 
-/* Where a rejection tells its reason. */
+/* Where a rejection tells its reason: a text that is cut where its room ends, always with a NUL. By
+ * hand, since cores decide delays and neither printf nor the heap is for cores. */
 struct report {
     char *detail;
     size_t size;
 };
 
-/* Printable ASCII alone, cut to a readable length: it goes into a header and into logs. */
-static void append_shown(struct buf *out, struct slice value)
+struct writer {
+    char *at;
+    char *end; /* of the room, NUL included */
+};
+
+static void put_text(struct writer *w, const char *text)
 {
+    for (; *text != '\0' && w->at + 1 < w->end; text++)
+        *w->at++ = *text;
+    *w->at = '\0';
+}
+
+/* Printable ASCII alone, cut to a readable length: it goes into a header and into logs. */
+static void put_shown(struct writer *w, struct slice value)
+{
+    static const char digits[] = "0123456789abcdef";
     size_t shown = value.len < SHOWN_VALUE_BYTES ? value.len : SHOWN_VALUE_BYTES;
     for (size_t i = 0; i < shown; i++) {
         uint8_t c = value.ptr[i];
-        if (c >= ' ' && c <= '~' && c != '\\' && c != '"')
-            buf_append_byte(out, c);
-        else
-            buf_printf(out, "\\x%02x", c);
+        bool plain = c >= ' ' && c <= '~' && c != '\\' && c != '"';
+        char text[5] = {(char)c, '\0'};
+        char escape[5] = {'\\', 'x', digits[c >> 4], digits[c & 15], '\0'};
+        put_text(w, plain ? text : escape);
     }
     if (shown < value.len)
-        buf_append_str(out, "...");
+        put_text(w, "...");
 }
 
 /* name is NULL if no header is to blame. */
@@ -175,19 +187,17 @@ static enum delay_rejection reject(const struct report *report, enum delay_rejec
 {
     if (report->detail == NULL || report->size == 0)
         return rejection;
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, DETAIL_BYTES_MAX);
-    buf_append_str(&text, delay_rejection_text(rejection));
-    if (name != NULL && slice_is_null(value)) {
-        buf_printf(&text, "; %s is null", name);
-    } else if (name != NULL) {
-        buf_printf(&text, "; %s is \"", name);
-        append_shown(&text, value);
-        buf_append_str(&text, "\"");
+    struct writer w = {report->detail, report->detail + report->size};
+    put_text(&w, delay_rejection_text(rejection));
+    if (name == NULL)
+        return rejection;
+    put_text(&w, "; ");
+    put_text(&w, name);
+    put_text(&w, slice_is_null(value) ? " is null" : " is \"");
+    if (!slice_is_null(value)) {
+        put_shown(&w, value);
+        put_text(&w, "\"");
     }
-    size_t len = text.len < report->size ? text.len : report->size - 1;
-    memcpy(report->detail, buf_text(&text), len);
-    report->detail[len] = '\0';
     return rejection;
 }
 

@@ -28,16 +28,6 @@ struct envelope {
     bool blob_missing;
 };
 
-void envelope_id_hex(const struct envelope_id *id, char out[ENVELOPE_ID_HEX_SIZE])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < ENVELOPE_ID_SIZE; i++) {
-        out[2 * i] = digits[id->bytes[i] >> 4];
-        out[2 * i + 1] = digits[id->bytes[i] & 15];
-    }
-    out[2 * ENVELOPE_ID_SIZE] = '\0';
-}
-
 static size_t frame_bytes(const struct frame_header *header)
 {
     return (size_t)ENVELOPE_FRAME_HEADER_BYTES + header->stored_bytes;

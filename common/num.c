@@ -1,7 +1,6 @@
 #include "common/num.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/timeval.h"

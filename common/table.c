@@ -1,18 +1,43 @@
 #include "common/table.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/limits.h"
 #include "common/num.h"
 
-#define DUE_DIGITS     15
-#define DUE_MS_MAX     INT64_C(999999999999999)
-#define BUCKET_MAX     INT64_C(999999999999)
-#define FENCE_DIGITS   40
-#define TICK_PREFIX    "tick-"
-#define SK_ID_HEX_SIZE ((size_t)2 * ENVELOPE_ID_SIZE)
+#define BUCKET_DIGITS        12
+#define DUE_DIGITS           15
+#define PART_DIGITS          4
+#define RECEIVE_COUNT_DIGITS 10
+#define NUMBER_DIGITS_MAX    20
+#define DUE_MS_MAX           INT64_C(999999999999999)
+#define BUCKET_MAX           INT64_C(999999999999)
+#define FENCE_DIGITS         40
+#define TICK_PREFIX          "tick-"
+#define SK_ID_HEX_SIZE       ((size_t)2 * ENVELOPE_ID_SIZE)
+
+/* Keys are put together by hand: cores spell them, and printf is not for cores. */
+static char *put_text(char *to, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(to, text, len + 1);
+    return to + len;
+}
+
+/* At least min_digits, filled with zeros. */
+static char *put_number(char *to, int64_t value, int min_digits)
+{
+    CHECK(value >= 0);
+    char digits[NUMBER_DIGITS_MAX];
+    int count = 0;
+    for (; value > 0 || count < min_digits; value /= 10)
+        digits[count++] = (char)('0' + value % 10);
+    while (count > 0)
+        *to++ = digits[--count];
+    *to = '\0';
+    return to;
+}
 
 int64_t table_bucket(int64_t due_ms, int64_t bucket_ms)
 {
@@ -22,34 +47,32 @@ int64_t table_bucket(int64_t due_ms, int64_t bucket_ms)
 
 void table_bucket_pk(int64_t bucket, uint32_t shard, char out[TABLE_KEY_SIZE])
 {
-    CHECK(bucket >= 0 && bucket <= BUCKET_MAX);
-    snprintf(out, TABLE_KEY_SIZE, "%012" PRId64 "#%" PRIu32, bucket, shard);
+    CHECK(bucket <= BUCKET_MAX);
+    out = put_number(out, bucket, BUCKET_DIGITS);
+    put_number(put_text(out, "#"), shard, 1);
 }
 
 void table_envelope_sk(int64_t due_ms, const struct envelope_id *id, char out[TABLE_KEY_SIZE])
 {
-    CHECK(due_ms >= 0 && due_ms <= DUE_MS_MAX);
-    char hex[ENVELOPE_ID_HEX_SIZE];
-    envelope_id_hex(id, hex);
-    snprintf(out, TABLE_KEY_SIZE, "%015" PRId64 "#%s", due_ms, hex);
+    CHECK(due_ms <= DUE_MS_MAX);
+    out = put_text(put_number(out, due_ms, DUE_DIGITS), "#");
+    envelope_id_hex(id, out);
 }
 
 void table_cursor_pk(uint32_t shard, char out[TABLE_KEY_SIZE])
 {
-    snprintf(out, TABLE_KEY_SIZE, "cursor#%" PRIu32, shard);
+    put_number(put_text(out, "cursor#"), shard, 1);
 }
 
 void table_blob_pk(const struct envelope_id *id, char out[TABLE_KEY_SIZE])
 {
-    char hex[ENVELOPE_ID_HEX_SIZE];
-    envelope_id_hex(id, hex);
-    snprintf(out, TABLE_KEY_SIZE, "blob#%s", hex);
+    envelope_id_hex(id, put_text(out, "blob#"));
 }
 
 void table_blob_sk(uint32_t part, char out[TABLE_KEY_SIZE])
 {
     CHECK(part < BLOB_PARTS_MAX);
-    snprintf(out, TABLE_KEY_SIZE, "%04" PRIu32, part);
+    put_number(out, part, PART_DIGITS);
 }
 
 static bool is_digit(uint8_t c)
@@ -82,13 +105,14 @@ enum status table_parse_sk(struct slice sk, int64_t *ret_due_ms)
 
 void table_tick_body(uint32_t shard, int64_t bucket, char out[TABLE_KEY_SIZE])
 {
-    CHECK(bucket >= 0 && bucket <= BUCKET_MAX);
-    snprintf(out, TABLE_KEY_SIZE, TICK_PREFIX "%" PRIu32 "-%" PRId64, shard, bucket);
+    CHECK(bucket <= BUCKET_MAX);
+    out = put_number(put_text(out, TICK_PREFIX), shard, 1);
+    put_number(put_text(out, "-"), bucket, 1);
 }
 
 void table_tick_group(uint32_t shard, char out[TABLE_KEY_SIZE])
 {
-    snprintf(out, TABLE_KEY_SIZE, "shard-%" PRIu32, shard);
+    put_number(put_text(out, "shard-"), shard, 1);
 }
 
 enum status table_parse_tick(struct slice body, uint32_t *ret_shard, int64_t *ret_bucket)
@@ -97,15 +121,16 @@ enum status table_parse_tick(struct slice body, uint32_t *ret_shard, int64_t *re
     if (body.len <= prefix.len || !slice_equal(slice_from(body.ptr, prefix.len), prefix))
         return STATUS_INVALID;
     struct slice rest = slice_from(body.ptr + prefix.len, body.len - prefix.len);
-    const uint8_t *dash = memchr(rest.ptr, '-', rest.len);
-    if (dash == NULL)
+    size_t shard_len = 0;
+    while (shard_len < rest.len && rest.ptr[shard_len] != '-')
+        shard_len++;
+    if (shard_len == rest.len)
         return STATUS_INVALID;
-    size_t shard_len = (size_t)(dash - rest.ptr);
+    struct slice after = slice_from(rest.ptr + shard_len + 1, rest.len - shard_len - 1);
     int64_t shard;
     int64_t bucket;
     if (num_parse_i64(slice_from(rest.ptr, shard_len), SHARDS_MAX - 1, &shard) != STATUS_OK ||
-        num_parse_i64(slice_from(dash + 1, rest.len - shard_len - 1), BUCKET_MAX, &bucket) !=
-            STATUS_OK)
+        num_parse_i64(after, BUCKET_MAX, &bucket) != STATUS_OK)
         return STATUS_INVALID;
     *ret_shard = (uint32_t)shard;
     *ret_bucket = bucket;
@@ -121,11 +146,9 @@ enum status table_fence(struct slice sequence_number, uint32_t receive_count,
         if (!is_digit(sequence_number.ptr[i]))
             return STATUS_INVALID;
     }
-    char padded[FENCE_DIGITS + 1];
     size_t padding = FENCE_DIGITS - sequence_number.len;
-    memset(padded, '0', padding);
-    memcpy(padded + padding, sequence_number.ptr, sequence_number.len);
-    padded[FENCE_DIGITS] = '\0';
-    snprintf(out, TABLE_FENCE_SIZE, "%s-%010" PRIu32, padded, receive_count);
+    memset(out, '0', padding);
+    memcpy(out + padding, sequence_number.ptr, sequence_number.len);
+    put_number(put_text(out + FENCE_DIGITS, "-"), receive_count, RECEIVE_COUNT_DIGITS);
     return STATUS_OK;
 }
