@@ -348,8 +348,8 @@ enum status envelope_attach_blob(struct envelope *e, struct slice blob, struct e
     CHECK(e->blob_missing);
     if (blob.len != e->blob.total_bytes || digest_crc32(0, blob) != e->blob.crc32)
         return corrupt(reterr, "blob has a wrong length or CRC");
-    uint8_t *body;
-    size_t body_len;
+    uint8_t *body = NULL;
+    size_t body_len = 0;
     enum status status = unpack_blob(blob, &body, &body_len, reterr);
     if (status != STATUS_OK)
         return status;

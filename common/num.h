@@ -19,13 +19,14 @@ NODISCARD enum status num_parse_i64(struct slice text, int64_t max,
 NODISCARD enum status num_parse_duration_ms(struct slice text, int64_t max_ms, int64_t *ret_ms);
 
 /* RFC 3339 date-time, upper-case T and Z or an offset, up to nanoseconds (cut to ms), years
- * 1970..9999. A leap second (:60) is taken as the second after :59. */
+ * 1970..9999. A leap second (:60) is taken as the second after :59, at the end of a month only. */
 NODISCARD enum status num_parse_rfc3339(struct slice text, int64_t *ret_epoch_ms);
 
 /* HTTP's IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7). Gives epoch seconds. */
 NODISCARD enum status num_parse_http_date(struct slice text, int64_t *ret_epoch_s);
 
-/* "2026-11-21T22:50:05.123Z"; out has NUM_RFC3339_SIZE bytes. */
+/* "2026-11-21T22:50:05.123Z"; out has NUM_RFC3339_SIZE bytes. Both formats show what is before 1970
+ * or after 9999 as the nearest time within. */
 #define NUM_RFC3339_SIZE 32
 void num_format_rfc3339(int64_t epoch_ms, char *out);
 /* "20261121T225005Z", as SigV4 writes it; out has NUM_AMZ_DATE_SIZE bytes. */
