@@ -1,9 +1,10 @@
+#include "common/envelope.h"
+
+#include <assert.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/compress.h"
-#include "common/digest.h"
-#include "common/envelope.h"
 #include "common/envelope_wire.h"
 #include "common/intern.h"
 #include "common/mem.h"
