@@ -86,16 +86,17 @@ static uint32_t find(struct kafka_consumer *consumer, struct slice topic, int32_
     return NO_INDEX;
 }
 
-static uint32_t find_free(struct kafka_consumer *consumer)
+/* Valid until the next call. */
+static struct assignment *find_free(struct kafka_consumer *consumer)
 {
     for (uint32_t i = 0; i < consumer->assignment_count; i++) {
         if (consumer->assignments[i].state == ASSIGNMENT_FREE)
-            return i;
+            return &consumer->assignments[i];
     }
     consumer->assignments =
         mem_realloc(consumer->assignments,
                     (consumer->assignment_count + (size_t)1) * sizeof(consumer->assignments[0]));
-    return consumer->assignment_count++;
+    return &consumer->assignments[consumer->assignment_count++];
 }
 
 /* Fills one kafka_partition per element; index is NO_INDEX where it is not assigned. */
@@ -146,7 +147,8 @@ static void assign(struct kafka_consumer *consumer, const rd_kafka_topic_partiti
 {
     for (int i = 0; i < list->cnt; i++) {
         divert(consumer, &list->elems[i]);
-        consumer->assignments[find_free(consumer)] = (struct assignment){
+        struct assignment *assignment = find_free(consumer);
+        *assignment = (struct assignment){
             .state = ASSIGNMENT_ACTIVE,
             .topic = intern(consumer, slice_from_str(list->elems[i].topic)),
             .partition = list->elems[i].partition,
