@@ -118,15 +118,17 @@ void aws_client_free(struct aws_client *client)
 }
 
 /* operation is constant text, so that the address mostly tells. */
-static struct aws_operation_stats *find_stats(struct aws_client *client, const char *operation)
+static struct aws_operation_stats *find_stats(struct aws_client *client, const char *operation,
+                                              enum aws_price price)
 {
     for (size_t i = 0; i < client->stats_count; i++)
-        if (client->stats[i].operation == operation ||
-            strcmp(client->stats[i].operation, operation) == 0)
+        if (client->stats[i].price == price && (client->stats[i].operation == operation ||
+                                                strcmp(client->stats[i].operation, operation) == 0))
             return &client->stats[i];
     CHECK(client->stats_count < CLIENT_OPERATIONS_MAX);
     struct aws_operation_stats *stats = &client->stats[client->stats_count++];
     stats->operation = operation;
+    stats->price = price;
     return stats;
 }
 
@@ -137,14 +139,15 @@ size_t aws_client_stats(const struct aws_client *client,
     return client->stats_count;
 }
 
-void aws_client_add_units(struct aws_client *client, const char *operation, double units)
+void aws_client_add_units(struct aws_client *client, const char *operation, enum aws_price price,
+                          double units)
 {
-    find_stats(client, operation)->billable_units += units;
+    find_stats(client, operation, price)->billable_units += units;
 }
 
-void aws_client_add_throttle(struct aws_client *client, const char *operation)
+void aws_client_add_throttle(struct aws_client *client, const char *operation, enum aws_price price)
 {
-    find_stats(client, operation)->throttles++;
+    find_stats(client, operation, price)->throttles++;
     rate_update(&client->rate, true, loop_now(client->loop).mono);
 }
 
@@ -642,7 +645,7 @@ struct aws_request *aws_client_call(struct aws_client *client, const struct aws_
     CHECK(snprintf(request->target, sizeof(request->target), "%s.%s", client->options.target_prefix,
                    call->operation) < TARGET_SIZE);
     make_uuid(&client->prng, request->invocation_id);
-    request->stats = find_stats(client, call->operation);
+    request->stats = find_stats(client, call->operation, call->price);
     request->policy = *client->policy;
     if (client->options.attempts_max > 0)
         request->policy.attempts_max = client->options.attempts_max;

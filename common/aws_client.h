@@ -37,7 +37,16 @@ struct aws_settings {
 };
 NODISCARD enum status aws_settings_load(struct aws_settings *ret, struct buf *errors);
 
-/* Counted per operation, read by the program's metrics. */
+/* What a billable unit of a call is. */
+enum aws_price {
+    AWS_PRICE_NONE,
+    AWS_PRICE_SQS_STANDARD,   /* a request of up to 64 KB */
+    AWS_PRICE_SQS_FIFO,       /* the same */
+    AWS_PRICE_DYNAMODB_WRITE, /* a write request unit */
+    AWS_PRICE_DYNAMODB_READ,  /* a read request unit */
+};
+
+/* Counted per operation and price, read by aws_metrics. */
 struct aws_operation_stats {
     const char *operation; /* "SendMessageBatch" */
     uint64_t calls;        /* attempts that went out */
@@ -45,7 +54,8 @@ struct aws_operation_stats {
     uint64_t throttles;
     uint64_t failures; /* completions that were not done */
     uint64_t unknowns;
-    double billable_units; /* SQS requests by 64 KB; DynamoDB WRU or RRU */
+    enum aws_price price;
+    double billable_units;
 };
 
 struct aws_client_options {
@@ -76,6 +86,7 @@ typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struc
 
 struct aws_call {
     const char *operation; /* constant text */
+    enum aws_price price;  /* of its billable units */
     struct slice body;     /* JSON; copied */
     int64_t timeout_ms;    /* one attempt */
     uint32_t attempts_max; /* 0: the client's; 1: the caller decides about the next attempt */
@@ -113,8 +124,10 @@ struct aws_clock_view aws_client_clock(const struct aws_client *client);
 size_t aws_client_stats(const struct aws_client *client,
                         const struct aws_operation_stats **ret_stats);
 /* For typed calls that learn the units from the answer (ConsumedCapacity). */
-void aws_client_add_units(struct aws_client *client, const char *operation, double units);
+void aws_client_add_units(struct aws_client *client, const char *operation, enum aws_price price,
+                          double units);
 /* For typed calls whose 200 says that part of it was throttled. */
-void aws_client_add_throttle(struct aws_client *client, const char *operation);
+void aws_client_add_throttle(struct aws_client *client, const char *operation,
+                             enum aws_price price);
 
 #endif

@@ -19,6 +19,7 @@ struct dynamodb {
 struct dynamodb_call {
     struct dynamodb *dynamodb;
     const char *operation;
+    enum aws_price price;
     size_t count;
     struct dynamodb_wire_key keys[DYNAMODB_BATCH_ITEMS_MAX];
     char *table; /* of a describe: its second call */
@@ -66,11 +67,13 @@ struct aws_client *dynamodb_client(struct dynamodb *dynamodb)
 /* --- one call ------------------------------------------------------------------------------------
  */
 
-static struct dynamodb_call *call_new(struct dynamodb *dynamodb, const char *operation, void *ctx)
+static struct dynamodb_call *call_new(struct dynamodb *dynamodb, const char *operation,
+                                      enum aws_price price, void *ctx)
 {
     struct dynamodb_call *call = mem_calloc(1, sizeof(*call));
     call->dynamodb = dynamodb;
     call->operation = operation;
+    call->price = price;
     call->ctx = ctx;
     buf_clear(&dynamodb->body);
     return call;
@@ -96,6 +99,7 @@ static void start(struct dynamodb_call *call, const struct start_spec *spec)
     CHECK(!dynamodb->body.overflow);
     aws_client_call(dynamodb->client, &(struct aws_call){
                                           .operation = call->operation,
+                                          .price = call->price,
                                           .body = buf_slice(&dynamodb->body),
                                           .timeout_ms = CALL_TIMEOUT_MS,
                                           .attempts_max = spec->attempts_max,
@@ -109,7 +113,7 @@ static void start(struct dynamodb_call *call, const struct start_spec *spec)
 
 static void count_units(const struct dynamodb_call *call, const struct aws_answer *answer)
 {
-    aws_client_add_units(call->dynamodb->client, call->operation,
+    aws_client_add_units(call->dynamodb->client, call->operation, call->price,
                          dynamodb_wire_units(answer->json));
 }
 
@@ -134,7 +138,7 @@ static void on_batch(void *ctx, const struct aws_answer *answer, const struct er
         count_units(call, answer);
         dynamodb_wire_parse_batch(answer->json, call->keys, call->count, results, &throttled);
         if (throttled)
-            aws_client_add_throttle(call->dynamodb->client, call->operation);
+            aws_client_add_throttle(call->dynamodb->client, call->operation, call->price);
     }
     call->on_done.batch(call->ctx, results, call->count);
 }
@@ -144,7 +148,8 @@ void dynamodb_batch_put(struct dynamodb *dynamodb, const char *table,
                         dynamodb_batch_fn *on_done, void *ctx)
 {
     CHECK(count >= 1 && count <= DYNAMODB_BATCH_ITEMS_MAX);
-    struct dynamodb_call *call = call_new(dynamodb, "BatchWriteItem", ctx);
+    struct dynamodb_call *call =
+        call_new(dynamodb, "BatchWriteItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.batch = on_done;
     call->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -184,7 +189,7 @@ static void on_written(void *ctx, const struct aws_answer *answer, const struct 
 void dynamodb_put(struct dynamodb *dynamodb, const char *table, const struct dynamodb_write *write,
                   dynamodb_item_fn *on_done, void *ctx)
 {
-    struct dynamodb_call *call = call_new(dynamodb, "PutItem", ctx);
+    struct dynamodb_call *call = call_new(dynamodb, "PutItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_put(&dynamodb->body, table, write);
     start(call, &(struct start_spec){.on_done = on_written, .writes = true});
@@ -193,7 +198,7 @@ void dynamodb_put(struct dynamodb *dynamodb, const char *table, const struct dyn
 void dynamodb_update(struct dynamodb *dynamodb, const char *table,
                      const struct dynamodb_write *write, dynamodb_item_fn *on_done, void *ctx)
 {
-    struct dynamodb_call *call = call_new(dynamodb, "UpdateItem", ctx);
+    struct dynamodb_call *call = call_new(dynamodb, "UpdateItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_update(&dynamodb->body, table, write);
     start(call, &(struct start_spec){.on_done = on_written, .writes = true});
@@ -210,7 +215,7 @@ static void on_read(void *ctx, const struct aws_answer *answer, const struct err
 void dynamodb_get(struct dynamodb *dynamodb, const char *table, struct slice pk, struct slice sk,
                   dynamodb_item_fn *on_done, void *ctx)
 {
-    struct dynamodb_call *call = call_new(dynamodb, "GetItem", ctx);
+    struct dynamodb_call *call = call_new(dynamodb, "GetItem", AWS_PRICE_DYNAMODB_READ, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_get(&dynamodb->body, table, pk, sk);
     start(call, &(struct start_spec){.on_done = on_read});
@@ -236,7 +241,7 @@ static void on_query(void *ctx, const struct aws_answer *answer, const struct er
 void dynamodb_query(struct dynamodb *dynamodb, const struct dynamodb_query_spec *spec,
                     dynamodb_query_fn *on_done, void *ctx)
 {
-    struct dynamodb_call *call = call_new(dynamodb, "Query", ctx);
+    struct dynamodb_call *call = call_new(dynamodb, "Query", AWS_PRICE_DYNAMODB_READ, ctx);
     call->on_done.query = on_done;
     dynamodb_wire_query(&dynamodb->body, spec);
     start(call, &(struct start_spec){.on_done = on_query});
@@ -270,7 +275,7 @@ static void on_table(void *ctx, const struct aws_answer *answer, const struct er
         call->on_done.table(call->ctx, NULL, &failure);
         return;
     }
-    next = call_new(call->dynamodb, "DescribeTimeToLive", call->ctx);
+    next = call_new(call->dynamodb, "DescribeTimeToLive", AWS_PRICE_NONE, call->ctx);
     next->on_done.table = call->on_done.table;
     next->info = info;
     dynamodb_wire_describe(&call->dynamodb->body, call->table);
@@ -280,7 +285,7 @@ static void on_table(void *ctx, const struct aws_answer *answer, const struct er
 void dynamodb_describe(struct dynamodb *dynamodb, const char *table, dynamodb_table_fn *on_done,
                        void *ctx)
 {
-    struct dynamodb_call *call = call_new(dynamodb, "DescribeTable", ctx);
+    struct dynamodb_call *call = call_new(dynamodb, "DescribeTable", AWS_PRICE_NONE, ctx);
     call->on_done.table = on_done;
     call->table = mem_strdup(table);
     dynamodb_wire_describe(&dynamodb->body, table);

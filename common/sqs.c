@@ -23,6 +23,7 @@ struct sqs {
 struct sqs_call {
     struct sqs *sqs;
     const char *operation;
+    enum aws_price price;
     size_t count;
     bool has_bodies;
     struct sqs_wire_md5 body_md5[SQS_BATCH_ENTRIES_MAX];
@@ -71,11 +72,22 @@ struct aws_client *sqs_client(struct sqs *sqs)
     return sqs->client;
 }
 
-static struct sqs_call *call_new(struct sqs *sqs, const char *operation, void *ctx)
+/* FIFO queues have other prices, and the name tells: it ends in .fifo. */
+static enum aws_price price_of(const char *queue)
+{
+    size_t len = strlen(queue);
+    bool fifo = len >= strlen(".fifo") && strcmp(queue + len - strlen(".fifo"), ".fifo") == 0;
+    return fifo ? AWS_PRICE_SQS_FIFO : AWS_PRICE_SQS_STANDARD;
+}
+
+/* queue: its URL or name. */
+static struct sqs_call *call_new(struct sqs *sqs, const char *operation, const char *queue,
+                                 void *ctx)
 {
     struct sqs_call *call = mem_calloc(1, sizeof(*call));
     call->sqs = sqs;
     call->operation = operation;
+    call->price = price_of(queue);
     call->ctx = ctx;
     buf_clear(&sqs->body);
     return call;
@@ -101,7 +113,7 @@ static void on_batch(void *ctx, const struct aws_answer *answer, const struct er
         sqs_wire_parse_batch(answer->json, call->has_bodies ? call->body_md5 : NULL, call->count,
                              results, &throttled);
         if (throttled)
-            aws_client_add_throttle(call->sqs->client, call->operation);
+            aws_client_add_throttle(call->sqs->client, call->operation, call->price);
     }
     call->on_done.batch(call->ctx, results, call->count);
 }
@@ -118,6 +130,7 @@ static void start_batch(struct sqs_call *call, const struct batch_spec *spec)
     CHECK(!sqs->body.overflow);
     aws_client_call(sqs->client, &(struct aws_call){
                                      .operation = call->operation,
+                                     .price = call->price,
                                      .body = buf_slice(&sqs->body),
                                      .timeout_ms = CALL_TIMEOUT_MS,
                                      .attempts_max = spec->attempts_max,
@@ -134,7 +147,7 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
                     size_t count, bool is_retry, sqs_batch_fn *on_done, void *ctx)
 {
     CHECK(count >= 1 && count <= SQS_BATCH_ENTRIES_MAX);
-    struct sqs_call *call = call_new(sqs, "SendMessageBatch", ctx);
+    struct sqs_call *call = call_new(sqs, "SendMessageBatch", queue_url, ctx);
     struct batch_spec spec = {.attempts_max = 1, .is_retry = is_retry};
     call->on_done.batch = on_done;
     call->count = count;
@@ -151,7 +164,7 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
 void sqs_delete_batch(struct sqs *sqs, const char *queue_url, const struct slice *receipt_handles,
                       size_t count, sqs_batch_fn *on_done, void *ctx)
 {
-    struct sqs_call *call = call_new(sqs, "DeleteMessageBatch", ctx);
+    struct sqs_call *call = call_new(sqs, "DeleteMessageBatch", queue_url, ctx);
     call->on_done.batch = on_done;
     call->count = count;
     sqs_wire_delete_batch(&sqs->body, queue_url, receipt_handles, count);
@@ -162,7 +175,7 @@ void sqs_change_visibility_batch(struct sqs *sqs, const char *queue_url,
                                  const struct sqs_visibility_entry *entries, size_t count,
                                  sqs_batch_fn *on_done, void *ctx)
 {
-    struct sqs_call *call = call_new(sqs, "ChangeMessageVisibilityBatch", ctx);
+    struct sqs_call *call = call_new(sqs, "ChangeMessageVisibilityBatch", queue_url, ctx);
     call->on_done.batch = on_done;
     call->count = count;
     sqs_wire_change_visibility_batch(&sqs->body, queue_url, entries, count);
@@ -181,7 +194,7 @@ static void on_receive(void *ctx, const struct aws_answer *answer, const struct 
     struct error failure = *error;
     if (failure.kind == ERROR_NONE) {
         /* One is counted already; whatever came is billed, read or not. */
-        aws_client_add_units(call->sqs->client, call->operation,
+        aws_client_add_units(call->sqs->client, call->operation, call->price,
                              sqs_wire_units(answer->body_bytes) - 1);
         if (sqs_wire_parse_receive(answer->json, call->messages_max, messages, &count) != STATUS_OK)
             fail_unreadable(call->operation, &failure);
@@ -193,13 +206,14 @@ struct aws_request *sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *
                                 sqs_receive_fn *on_done, void *ctx)
 {
     CHECK(spec->wait_seconds >= 0 && spec->wait_seconds <= SQS_WAIT_SECONDS_MAX);
-    struct sqs_call *call = call_new(sqs, "ReceiveMessage", ctx);
+    struct sqs_call *call = call_new(sqs, "ReceiveMessage", spec->queue_url, ctx);
     call->on_done.receive = on_done;
     call->messages_max = spec->messages_max;
     sqs_wire_receive(&sqs->body, spec);
     return aws_client_call(sqs->client,
                            &(struct aws_call){
                                .operation = call->operation,
+                               .price = call->price,
                                .body = buf_slice(&sqs->body),
                                .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
                                .long_poll = true,
@@ -223,6 +237,7 @@ static void start_query(struct sqs_call *call, aws_done_fn *on_done)
     struct sqs *sqs = call->sqs;
     aws_client_call(sqs->client, &(struct aws_call){
                                      .operation = call->operation,
+                                     .price = call->price,
                                      .body = buf_slice(&sqs->body),
                                      .timeout_ms = CALL_TIMEOUT_MS,
                                      .billable_units = 1,
@@ -246,7 +261,7 @@ static void on_attributes(void *ctx, const struct aws_answer *answer, const stru
 void sqs_get_queue_attributes(struct sqs *sqs, const char *queue_url, sqs_attributes_fn *on_done,
                               void *ctx)
 {
-    struct sqs_call *call = call_new(sqs, "GetQueueAttributes", ctx);
+    struct sqs_call *call = call_new(sqs, "GetQueueAttributes", queue_url, ctx);
     call->on_done.attributes = on_done;
     sqs_wire_get_queue_attributes(&sqs->body, queue_url);
     start_query(call, on_attributes);
@@ -283,7 +298,7 @@ static bool is_url(const char *text)
 
 void sqs_get_queue_url(struct sqs *sqs, const char *queue_name, sqs_url_fn *on_done, void *ctx)
 {
-    struct sqs_call *call = call_new(sqs, "GetQueueUrl", ctx);
+    struct sqs_call *call = call_new(sqs, "GetQueueUrl", queue_name, ctx);
     call->on_done.url = on_done;
     if (is_url(queue_name)) {
         call->known_url = mem_strdup(queue_name);
