@@ -220,10 +220,266 @@ static void agrees_with_the_aws_suite(void **state)
     assert_true(cases > 30);
 }
 
+/* --- requests signed by botocore, see data/make_sigv4_vectors.py ------------------------------ */
+
+struct signed_line {
+    cJSON *json;
+    struct sigv4_header headers[SIGV4_HEADERS_MAX];
+    struct sigv4_request request;
+    struct sigv4_credentials credentials;
+    struct sigv4_scope scope;
+};
+
+static void split_url(struct slice url, struct sigv4_request *request)
+{
+    const uint8_t *rest = memmem(url.ptr, url.len, "://", 3);
+    assert_non_null(rest);
+    rest += 3;
+    const uint8_t *end = url.ptr + url.len;
+    while (rest < end && *rest != '/' && *rest != '?')
+        rest++;
+    const uint8_t *query = memchr(rest, '?', (size_t)(end - rest));
+    request->path = slice_from(rest, (size_t)((query == NULL ? end : query) - rest));
+    if (query != NULL)
+        request->query = slice_from(query + 1, (size_t)(end - query) - 1);
+}
+
+static void load_line(struct signed_line *l, struct slice text)
+{
+    *l = (struct signed_line){.request = {.normalize_path = true, .double_encode_path = true}};
+    assert_status(json_parse(text, &l->json, NULL), STATUS_OK);
+    l->credentials = (struct sigv4_credentials){json_get_text(l->json, "access_key_id"),
+                                                json_get_text(l->json, "secret_access_key"),
+                                                json_get_text(l->json, "session_token")};
+    l->scope.region = json_get_text(l->json, "region");
+    l->scope.service = json_get_text(l->json, "service");
+    assert_status(num_parse_rfc3339(json_get_text(l->json, "timestamp"), &l->scope.time_ms),
+                  STATUS_OK);
+    l->request.method = json_get_text(l->json, "method");
+    split_url(json_get_text(l->json, "url"), &l->request);
+    const cJSON *pair;
+    cJSON_ArrayForEach(pair, json_get_array(l->json, "headers"))
+    {
+        assert_true(l->request.header_count < SIGV4_HEADERS_MAX);
+        l->headers[l->request.header_count++] =
+            (struct sigv4_header){slice_from_str(cJSON_GetArrayItem(pair, 0)->valuestring),
+                                  slice_from_str(cJSON_GetArrayItem(pair, 1)->valuestring)};
+    }
+    l->request.headers = l->headers;
+    CLEANUP(buf_release) struct buf body;
+    buf_init(&body, TEXT_MAX);
+    assert_status(decode_base64(json_get_text(l->json, "body_b64"), &body), STATUS_OK);
+    digest_sha256(buf_slice(&body), l->request.payload_sha256);
+}
+
+static void expect_text(const struct signed_line *l, const char *member, struct slice got)
+{
+    struct slice expected = json_get_text(l->json, member);
+    if (!slice_equal(expected, got))
+        fail_msg("%s: %s is\n%.*s\nexpected\n%.*s",
+                 cJSON_GetObjectItemCaseSensitive(l->json, "name")->valuestring, member,
+                 SLICE_ARG(got), SLICE_ARG(expected));
+}
+
+static void check_string_to_sign(const struct signed_line *l, const struct sigv4_request *request)
+{
+    CLEANUP(buf_release) struct buf canonical;
+    CLEANUP(buf_release) struct buf signed_headers;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&canonical, TEXT_MAX);
+    buf_init(&signed_headers, TEXT_MAX);
+    buf_init(&text, TEXT_MAX);
+    assert_status(sigv4_canonical_request(request, &canonical, &signed_headers), STATUS_OK);
+    sigv4_string_to_sign(&l->scope, buf_slice(&canonical), &text);
+    if (!slice_equal(buf_slice(&text), json_get_text(l->json, "string_to_sign")))
+        print_error("canonical request:\n%s\n", buf_text(&canonical));
+    expect_text(l, "string_to_sign", buf_slice(&text));
+}
+
+static void check_line(struct signed_line *l, struct sigv4_key_cache *cache)
+{
+    CLEANUP(buf_release) struct buf out;
+    buf_init(&out, TEXT_MAX);
+    int64_t expires_s;
+    if (json_get_i64(l->json, "expires", &expires_s) != STATUS_OK) {
+        check_string_to_sign(l, &l->request);
+        assert_status(sigv4_sign_headers(&l->request, &l->credentials, &l->scope, cache, &out),
+                      STATUS_OK);
+        expect_text(l, "authorization", buf_slice(&out));
+        return;
+    }
+    assert_status(sigv4_presign(&l->request, &l->credentials, &l->scope, expires_s, &out),
+                  STATUS_OK);
+    const char *last = strstr(buf_text(&out), "&X-Amz-Signature=");
+    assert_non_null(last);
+    struct sigv4_request presigned = l->request;
+    presigned.query = slice_from(out.ptr, (size_t)(last - buf_text(&out)));
+    check_string_to_sign(l, &presigned);
+    expect_text(l, "signature", slice_from_str(last + strlen("&X-Amz-Signature=")));
+}
+
+static void agrees_with_botocore(void **state)
+{
+    (void)state;
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, 1024 * 1024);
+    read_whole_file("tests/unit/data/sigv4_botocore.jsonl", &text);
+    struct slice rest = buf_slice(&text);
+    struct sigv4_key_cache cache = {.filled = false}; /* one for all: it must notice every change */
+    size_t lines = 0;
+    while (rest.len > 0) {
+        struct signed_line l;
+        load_line(&l, take_line(&rest));
+        check_line(&l, &cache);
+        cJSON_Delete(l.json);
+        lines++;
+    }
+    assert_true(lines > 100);
+    sigv4_key_cache_release(&cache);
+}
+
+/* --- MSK tokens ------------------------------------------------------------------------------ */
+
+static void check_msk_vector(const cJSON *vector)
+{
+    struct sigv4_header host = {SLICE_LITERAL("host"), json_get_text(vector, "host")};
+    struct sigv4_request request = {.method = SLICE_LITERAL("GET"),
+                                    .path = SLICE_LITERAL("/"),
+                                    .query = SLICE_LITERAL("Action=kafka-cluster%3AConnect"),
+                                    .headers = &host,
+                                    .header_count = 1};
+    digest_sha256(SLICE_LITERAL(""), request.payload_sha256);
+    struct sigv4_credentials credentials = {json_get_text(vector, "access_key_id"),
+                                            json_get_text(vector, "secret_access_key"),
+                                            json_get_text(vector, "session_token")};
+    struct sigv4_scope scope = {.region = json_get_text(vector, "region"),
+                                .service = json_get_text(vector, "service")};
+    assert_status(num_parse_rfc3339(json_get_text(vector, "timestamp"), &scope.time_ms), STATUS_OK);
+    CLEANUP(buf_release) struct buf query;
+    buf_init(&query, TEXT_MAX);
+    assert_status(sigv4_presign(&request, &credentials, &scope, 900, &query), STATUS_OK);
+    const char *signature = strstr(buf_text(&query), "&X-Amz-Signature=");
+    assert_non_null(signature);
+    assert_true(slice_equal_str(json_get_text(vector, "signature"),
+                                signature + strlen("&X-Amz-Signature=")));
+}
+
+static void agrees_with_the_msk_signers(void **state)
+{
+    (void)state;
+    const char *path = vectors_path("msk/msk_iam_vectors.json");
+    if (path == NULL) {
+        printf("skipped: msk_iam_vectors.json is not here\n");
+        return;
+    }
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, 1024 * 1024);
+    read_whole_file(path, &text);
+    CLEANUP(json_freep) cJSON *json = NULL;
+    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
+    const cJSON *vectors = json_get_array(json, "vectors");
+    assert_true(cJSON_GetArraySize(vectors) > 4);
+    const cJSON *vector;
+    cJSON_ArrayForEach(vector, vectors) check_msk_vector(vector);
+}
+
+/* --- what AWS publishes no vectors for ------------------------------------------------------- */
+
+static enum status sign_with(const struct sigv4_header *headers, size_t count, const char *key,
+                             const char *secret, struct sigv4_key_cache *cache, struct buf *out)
+{
+    struct sigv4_request request = {.method = SLICE_LITERAL("POST"),
+                                    .path = SLICE_LITERAL("/"),
+                                    .headers = headers,
+                                    .header_count = count};
+    struct sigv4_credentials credentials = {slice_from_str(key), slice_from_str(secret),
+                                            SLICE_NULL};
+    struct sigv4_scope scope = {SLICE_LITERAL("eu-west-1"), SLICE_LITERAL("sqs"), 0};
+    buf_clear(out);
+    return sigv4_sign_headers(&request, &credentials, &scope, cache, out);
+}
+
+static void refuses_what_cannot_be_signed(void **state)
+{
+    (void)state;
+    struct sigv4_header headers[SIGV4_HEADERS_MAX + 1];
+    CLEANUP(buf_release) struct buf out;
+    buf_init(&out, TEXT_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+        headers[i] = (struct sigv4_header){SLICE_LITERAL("x"), SLICE_LITERAL("y")};
+    assert_status(sign_with(headers, 1, "AK", "s", NULL, &out), STATUS_INVALID);
+    headers[0].name = SLICE_LITERAL("HOST");
+    assert_status(sign_with(headers, 1, "AK", "s", NULL, &out), STATUS_OK);
+    assert_status(sign_with(headers, 1, "", "s", NULL, &out), STATUS_INVALID);
+    assert_status(sign_with(headers, 1, "AK", "", NULL, &out), STATUS_INVALID);
+    assert_status(sign_with(headers, SIGV4_HEADERS_MAX, "AK", "s", NULL, &out), STATUS_OK);
+    assert_status(sign_with(headers, SIGV4_HEADERS_MAX + 1, "AK", "s", NULL, &out),
+                  STATUS_TOO_LARGE);
+    CLEANUP(buf_release) struct buf small;
+    buf_init(&small, 100);
+    assert_status(sign_with(headers, 1, "AK", "s", NULL, &small), STATUS_TOO_LARGE);
+}
+
+static void a_kept_key_is_used_only_where_it_fits(void **state)
+{
+    (void)state;
+    struct sigv4_header host = {SLICE_LITERAL("host"), SLICE_LITERAL("h")};
+    struct sigv4_key_cache cache = {.filled = false};
+    CLEANUP(buf_release) struct buf fresh;
+    CLEANUP(buf_release) struct buf kept;
+    buf_init(&fresh, TEXT_MAX);
+    buf_init(&kept, TEXT_MAX);
+    static const char *const secrets[] = {"s1", "s2", "s2", "s1"};
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++) {
+        assert_status(sign_with(&host, 1, "AK", secrets[i], NULL, &fresh), STATUS_OK);
+        assert_status(sign_with(&host, 1, "AK", secrets[i], &cache, &kept), STATUS_OK);
+        assert_string_equal(buf_text(&fresh), buf_text(&kept));
+    }
+    assert_true(cache.filled);
+    cache.key[0] ^= 1; /* shows that it is the kept one that signs */
+    assert_status(sign_with(&host, 1, "AK", "s1", &cache, &kept), STATUS_OK);
+    assert_string_not_equal(buf_text(&fresh), buf_text(&kept));
+    sigv4_key_cache_release(&cache);
+    static const struct sigv4_key_cache empty;
+    assert_memory_equal(&cache, &empty, sizeof(cache));
+}
+
+static void an_escaped_slash_is_no_separator(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        bool twice;
+        const char *canonical;
+    } paths[] = {
+        {"/a%2fb", false, "/a%2Fb"}, {"/a%2Fb", true, "/a%252Fb"}, {"/a%zz", false, "/a%25zz"},
+        {"/a%4", false, "/a%254"},   {"/%7E", false, "/~"},        {"", false, "/"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct sigv4_request request = {.method = SLICE_LITERAL("GET"),
+                                        .path = slice_from_str(paths[i].path),
+                                        .double_encode_path = paths[i].twice};
+        CLEANUP(buf_release) struct buf canonical;
+        CLEANUP(buf_release) struct buf signed_headers;
+        buf_init(&canonical, TEXT_MAX);
+        buf_init(&signed_headers, TEXT_MAX);
+        assert_status(sigv4_canonical_request(&request, &canonical, &signed_headers), STATUS_OK);
+        struct slice rest = buf_slice(&canonical);
+        take_line(&rest);
+        struct slice path = take_line(&rest);
+        assert_slice_equal(path, paths[i].canonical);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_aws_suite),
+        cmocka_unit_test(agrees_with_botocore),
+        cmocka_unit_test(agrees_with_the_msk_signers),
+        cmocka_unit_test(refuses_what_cannot_be_signed),
+        cmocka_unit_test(a_kept_key_is_used_only_where_it_fits),
+        cmocka_unit_test(an_escaped_slash_is_no_separator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
