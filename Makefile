@@ -70,10 +70,10 @@ IO_SRCS := $(addprefix common/,loop.c http.c aws_credentials.c aws_credentials_l
              aws_client.c aws_settings.c sqs.c dynamodb.c config.c log.c admin.c program.c program_metrics.c table_setup.c) \
            $(wildcard common/kafka_*.c) $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))
-CORE_OBJS := $(filter %_core.o $(OBJ)/router/%_core%.o $(OBJ)/scheduler/%_core%.o $(OBJ)/relay/%_core%.o,$(PURE_OBJS))
+CORE_OBJS := $(foreach p,$(PROGRAMS),$(filter $(OBJ)/$(p)/$(p)_core%,$(PURE_OBJS)))
 
 # What a core may lean on: arithmetic and containers, no heap.
-CORE_BASE_OBJS := $(patsubst %,$(OBJ)/common/%.o,timer_heap table delay num status)
+CORE_BASE_OBJS := $(patsubst %,$(OBJ)/common/%.o,timer_heap table delay num)
 
 # Tests and tools: tests/<folder>/*.c is one program each, but for unit (one a file).
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
@@ -147,7 +147,7 @@ PURE_ALLOWED := mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|casecmp
   |malloc|calloc|realloc|free|abort|stderr|fprintf|fwrite|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__isoc99_.*|strto(d|l|ll|ull) \
   |timegm|gmtime_r|ldexp|pow|cbrt|fmod|floor|ceil|exp|log|isnan|__ctype_.* \
   |(EVP|HMAC|SHA256|MD5|OPENSSL|CRYPTO)_.*|SHA256|MD5|HMAC|crc32(_z)?|ZSTD_.*|cJSON_.*
-CORE_ALLOWED := mem(cpy|move|set|cmp)|__mem(cpy|move|set)_chk|strlen|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
+CORE_ALLOWED := mem(cpy|move|set|cmp)|strcmp|__mem(cpy|move|set)_chk|strlen|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
 empty :=
 space := $(empty) $(empty)
 
