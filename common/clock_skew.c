@@ -7,21 +7,14 @@ void clock_skew_init(struct clock_skew *skew)
     *skew = (struct clock_skew){0};
 }
 
-static bool agree(const struct clock_skew_bounds *a, const struct clock_skew_bounds *b)
+static void widen(struct clock_skew *skew, struct mono_ms now)
 {
-    return a->min_ms <= b->max_ms && b->min_ms <= a->max_ms;
-}
-
-static void narrow(struct clock_skew_bounds *bounds, const struct clock_skew_bounds *by)
-{
-    if (bounds->observations == 0) {
-        *bounds = *by;
+    int64_t steps = (now.ms - skew->widened_at.ms) / CLOCK_SKEW_DRIFT_MS;
+    if (steps <= 0)
         return;
-    }
-    bounds->min_ms = MAX(bounds->min_ms, by->min_ms);
-    bounds->max_ms = MIN(bounds->max_ms, by->max_ms);
-    if (bounds->observations < UINT32_MAX)
-        bounds->observations++;
+    skew->min_ms = time_sub(skew->min_ms, steps);
+    skew->max_ms = time_add(skew->max_ms, steps);
+    skew->widened_at.ms += steps * CLOCK_SKEW_DRIFT_MS;
 }
 
 void clock_skew_observe(struct clock_skew *skew, int64_t date_s, struct mono_ms sent,
@@ -31,37 +24,19 @@ void clock_skew_observe(struct clock_skew *skew, int64_t date_s, struct mono_ms 
     if (received.ms < sent.ms || __builtin_mul_overflow(date_s, MS_PER_SECOND, &date_ms))
         return;
     /* Date was cut to a second, and so were our readings to a millisecond. */
-    struct clock_skew_bounds seen = {
-        .min_ms = time_sub(date_ms, received.ms) - 1,
-        .max_ms = time_sub(date_ms, sent.ms) + MS_PER_SECOND,
-        .observations = 1,
-    };
-    if (received.ms - skew->newer_since.ms >= CLOCK_SKEW_WINDOW_MS || skew->newer_since.ms == 0) {
-        skew->older = skew->newer;
-        skew->newer = (struct clock_skew_bounds){0};
-        skew->newer_since = received;
-    }
-    bool contradicts = (skew->newer.observations > 0 && !agree(&skew->newer, &seen)) ||
-                       (skew->older.observations > 0 && !agree(&skew->older, &seen));
-    if (contradicts) { /* one of them is wrong: the newest counts, until it is alone no more */
-        skew->older = (struct clock_skew_bounds){0};
-        skew->newer = seen;
+    int64_t min_ms = time_sub(date_ms, received.ms) - 1;
+    int64_t max_ms = time_add(time_sub(date_ms, sent.ms), MS_PER_SECOND);
+    widen(skew, received);
+    if (skew->observations == 0 || min_ms > skew->max_ms || max_ms < skew->min_ms) {
+        /* The first, or one that contradicts the others: the newest counts, and convinces once
+         * another agrees. */
+        *skew = (struct clock_skew){1, min_ms, max_ms, received};
         return;
     }
-    narrow(&skew->newer, &seen);
-}
-
-static struct clock_skew_bounds bounds_of(const struct clock_skew *skew)
-{
-    struct clock_skew_bounds bounds = skew->newer;
-    if (skew->older.observations == 0)
-        return bounds;
-    if (bounds.observations == 0)
-        return skew->older;
-    bounds.min_ms = MAX(bounds.min_ms, skew->older.min_ms);
-    bounds.max_ms = MIN(bounds.max_ms, skew->older.max_ms);
-    bounds.observations += MIN(skew->older.observations, UINT32_MAX - bounds.observations);
-    return bounds;
+    skew->min_ms = MAX(skew->min_ms, min_ms);
+    skew->max_ms = MIN(skew->max_ms, max_ms);
+    if (skew->observations < UINT32_MAX)
+        skew->observations++;
 }
 
 static int64_t round_down(int64_t ms)
@@ -72,9 +47,10 @@ static int64_t round_down(int64_t ms)
 
 struct clock_skew_view clock_skew_view(const struct clock_skew *skew, struct now now)
 {
-    struct clock_skew_bounds bounds = bounds_of(skew);
+    struct clock_skew bounds = *skew;
     if (bounds.observations == 0)
         return (struct clock_skew_view){0};
+    widen(&bounds, now.mono);
     int64_t local_ms = time_sub(now.wall.ms, now.mono.ms);
     struct clock_skew_view view = {
         .known = true,

@@ -1,9 +1,10 @@
 /* What the Date headers of answers say about the host's clock. Pure.
  *
  * Date has whole seconds and was written between sending and receiving, so each answer gives bounds
- * of (true time - monotonic clock); all of the last minutes together give narrow ones. They are
- * kept against the monotonic clock, which does not jump: when the wall clock is stepped, by an
- * operator or by us, what is known stays true. */
+ * of (true time - monotonic clock), and all together narrow ones. They are kept against the
+ * monotonic clock, which does not jump: when the wall clock is stepped, by an operator or by us,
+ * what is known stays true. It may drift, though: old bounds widen with time, which is how
+ * observations age out. */
 #ifndef COMMON_CLOCK_SKEW_H
 #define COMMON_CLOCK_SKEW_H
 
@@ -12,21 +13,16 @@
 
 #include "common/timeval.h"
 
-#define CLOCK_SKEW_LARGE_MS  3000   /* beyond this, for certain, due times are corrected */
-#define CLOCK_SKEW_WINDOW_MS 300000 /* observations count for one to two of these */
-#define CLOCK_SKEW_AGREE_MIN 2      /* answers that must agree before anything is corrected */
-#define CLOCK_SKEW_ROUND_MS  100    /* corrections are multiples, so that they do not jitter */
-
-struct clock_skew_bounds {
-    int64_t min_ms; /* of (true - monotonic), both included */
-    int64_t max_ms;
-    uint32_t observations; /* 0: nothing is known */
-};
+#define CLOCK_SKEW_LARGE_MS  3000 /* beyond this, for certain, due times are corrected */
+#define CLOCK_SKEW_DRIFT_MS  2000 /* bounds widen by 1 ms each so many: 500 ppm, what NTP slews */
+#define CLOCK_SKEW_AGREE_MIN 2    /* answers that must agree before anything is corrected */
+#define CLOCK_SKEW_ROUND_MS  100  /* corrections are multiples, so that they do not jitter */
 
 struct clock_skew {
-    struct clock_skew_bounds newer;
-    struct clock_skew_bounds older;
-    struct mono_ms newer_since;
+    uint32_t observations; /* that agree; 0: nothing is known */
+    int64_t min_ms;        /* of (true - monotonic), both included */
+    int64_t max_ms;
+    struct mono_ms widened_at;
 };
 
 struct clock_skew_view {
