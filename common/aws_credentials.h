@@ -1,4 +1,4 @@
-/* Credentials: where they come from (environment, web identity, shared files with profiles,
+/* Credentials: where they come from (environment, profile of the shared files, web identity,
  * container endpoint, IMDSv2: the first that is configured), kept fresh in one flight, old ones
  * used while valid. credentials_policy.h decides when; this module does it. */
 #ifndef COMMON_AWS_CREDENTIALS_H
@@ -24,12 +24,13 @@ struct aws_identity {
 struct aws_identity *aws_identity_ref(struct aws_identity *identity);
 void aws_identity_unref(struct aws_identity *identity); /* accepts NULL; the last one wipes */
 
-/* NULL identity: none to be had; error says why. */
+/* NULL identity: none to be had; error says why, as ERROR_AUTH (waiting does not help) or
+ * ERROR_RETRY. error is NULL otherwise. Must not free the provider. */
 typedef void aws_credentials_fn(void *ctx, struct aws_identity *identity,
                                 const struct error *error);
 
-/* Reads the environment and files through `getenv_fn`-like access of its own; region for STS may be
- * NULL. */
+/* Reads the environment and the files anew at every refresh. region is for STS; NULL: that of the
+ * environment or the profile. */
 struct aws_credentials *aws_credentials_new(struct loop *loop, struct http *http,
                                             const char *region);
 void aws_credentials_free(struct aws_credentials *credentials);
@@ -43,7 +44,8 @@ void aws_credentials_forget(struct aws_credentials *credentials, void *ctx);
 /* The valid identity without waiting, NULL if there is none: the hot path. Starts a refresh when it
  * is time. */
 struct aws_identity *aws_credentials_peek(struct aws_credentials *credentials);
-/* The server said that these keys are expired or unknown: refresh once, now. */
+/* The server said that these keys are expired or unknown: refresh once, now. They are not given out
+ * again, unless the same ones come back. */
 void aws_credentials_invalidate(struct aws_credentials *credentials,
                                 const struct aws_identity *identity);
 /* "environment", "container", ...: for the log; "none" before the first success. */
