@@ -114,6 +114,10 @@ struct sqs_model_sent {
     bool duplicate;                                /* FIFO: taken for one sent before */
 };
 
+/* MD5OfMessageAttributes in lower-case hex; at most SQS_MODEL_ATTRIBUTES_MAX. */
+void sqs_model_attributes_md5(const struct sqs_model_message_attribute *attributes, size_t count,
+                              char out[SQS_MODEL_MD5_SIZE]);
+
 /* Bytes of body and message attributes, as limits and bills count them. */
 size_t sqs_model_send_bytes(const struct sqs_model_send *entry);
 

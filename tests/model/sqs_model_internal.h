@@ -164,8 +164,6 @@ NODISCARD bool sqs_model_check_number(const char *parameter, int64_t value, int6
 
 /* sqs_model_digest.c: lower-case hex. */
 void sqs_model_md5(struct slice data, char out[SQS_MODEL_MD5_SIZE]);
-void sqs_model_attributes_md5(const struct sqs_model_message_attribute *attributes, size_t count,
-                              char out[SQS_MODEL_MD5_SIZE]);
 #define SQS_MODEL_SHA256_SIZE 65
 void sqs_model_sha256(struct slice data, char out[SQS_MODEL_SHA256_SIZE]);
 
