@@ -37,6 +37,7 @@
 #define SCHEDULER_PAGES_A_SHARD  3   /* being sent, being prefetched, being passed for stragglers */
 #define SCHEDULER_TICKS_A_SHARD  10  /* FIFO hands out at most a batch of one group */
 #define SCHEDULER_HISTORY_MAX    128 /* buckets a shard remembers for the straggler pass */
+#define SCHEDULER_HISTORY_IDS    32768 /* items a shard remembers for it: 256 KiB, touched as used */
 
 /* Fixed for the life of a core. Times in ms. */
 struct scheduler_limits {

@@ -195,7 +195,11 @@ static void take_in(struct step *s, uint32_t slot, const struct scheduler_messag
     tick->bucket = message->bucket;
     tick->receive_count = message->receive_count;
     memcpy(tick->fence, message->fence, sizeof(tick->fence));
-    tick->lease_ends = time_add(asked_at, c->limits.lease_ms);
+    /* A receive that was repeated below us may have been asked for long ago: then there is a moment
+     * to find out, by extending, whether the lease still stands. The fence is what keeps us safe.
+     */
+    tick->lease_ends =
+        MAX(time_add(asked_at, c->limits.lease_ms), time_add(s->now.mono.ms, LEASE_FIRST_MS));
     tick->act_at = time_add(asked_at, c->limits.extend_every_ms);
     c->counters.ticks_received++;
     if (c->stopping)

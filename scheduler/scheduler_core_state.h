@@ -18,9 +18,10 @@
 #define BACKOFF_FIRST_MS  100
 #define BACKOFF_MOST_MS   5000
 #define LEASE_RETRY_MS    300 /* lease extensions are retried fast: there is little time */
-#define TICK_SENDS_MAX    4   /* batches of ticks in flight */
-#define TICK_CALLS_MAX    64  /* extensions, deletions and hand-backs in flight */
-#define TICK_TRIES_MAX    5   /* deletions; after that it comes back and costs one read */
+#define LEASE_FIRST_MS    500
+#define TICK_SENDS_MAX    4  /* batches of ticks in flight */
+#define TICK_CALLS_MAX    64 /* extensions, deletions and hand-backs in flight */
+#define TICK_TRIES_MAX    5  /* deletions; after that it comes back and costs one read */
 #define SHARD_WORDS       (SHARDS_MAX / 64)
 #define PAGE_CARRY_MAX    ENVELOPE_FRAMES_MAX /* items of an open pack: each has a frame or more */
 #define EFFECTS_OF_A_LOSS (SCHEDULER_PAGES_A_SHARD + 1)

@@ -18,6 +18,9 @@
 #define WORLD_EPOCH_MS INT64_C(1800000000000) /* wall clock when the monotonic one is at 1000 */
 #define WORLD_MONO_MS  INT64_C(1000)
 
+#define SECOND MS_PER_SECOND
+#define MINUTE MS_PER_MINUTE
+
 struct world_item {
     uint32_t shard;
     int64_t bucket;
@@ -106,8 +109,10 @@ struct world {
     bool ready_down;
     bool table_down;
     bool extend_down;
-    bool moves_unknown; /* applied, the answer lost */
-    uint32_t sends;     /* calls */
+    bool ticks_down;
+    int64_t send_latency_ms; /* more for calls to the ready queue */
+    bool moves_unknown;      /* applied, the answer lost */
+    uint32_t sends;          /* calls */
     uint32_t extensions;
 };
 
@@ -339,6 +344,20 @@ static inline void world_bind(struct world *w, struct world_node *node, struct w
     }
 }
 
+/* R4, at the very moment in which it is decided. */
+static inline void world_check_time(const struct world *w, const struct world_node *node,
+                                    const struct scheduler_effect *e)
+{
+    if (e->kind == SCHEDULER_EFFECT_READ_PAGE &&
+        world_wall(w) < e->read.bucket * w->limits.bucket_ms - w->limits.handoff_ms)
+        fail_msg("R4: bucket read before its handoff");
+    for (uint32_t i = 0; e->kind == SCHEDULER_EFFECT_SEND_PACKS && i < e->count; i++) {
+        uint32_t at = e->packs[i].page * world_row(w) + e->packs[i].first;
+        if (world_wall(w) < w->items[node->page_items[at]].item.due_ms - w->limits.handoff_ms)
+            fail_msg("R4: pack sent before due - handoff");
+    }
+}
+
 static inline void world_step(struct world *w, uint32_t index, const struct scheduler_event *event)
 {
     struct world_node *node = &w->nodes[index];
@@ -355,11 +374,14 @@ static inline void world_step(struct world *w, uint32_t index, const struct sche
             node->page_calls[e->free_page] = 0;
             continue;
         }
+        world_check_time(w, node, e);
         if (e->kind == SCHEDULER_EFFECT_READ_PAGE)
             world_read_page_begins(node, world_row(w), e);
         static struct world_pending p;
         memset(&p, 0, sizeof(p));
         p.at = w->mono + world_latency(w);
+        if (e->kind == SCHEDULER_EFFECT_SEND_PACKS)
+            p.at += w->send_latency_ms;
         p.node = index;
         p.life = node->life;
         p.effect = *e;
@@ -403,8 +425,6 @@ static inline const struct scheduler_counters *world_counters(const struct world
 static inline void world_apply_page(struct world *w, struct world_pending *p)
 {
     const struct scheduler_effect *e = &p->effect;
-    if (world_wall(w) < e->read.bucket * w->limits.bucket_ms - w->limits.handoff_ms)
-        fail_msg("R4: bucket read before its handoff");
     uint32_t limit = e->read.limit;
     uint32_t dice = (uint32_t)prng_below(&w->random, w->page_short + 1);
     if (w->page_short > 0)
@@ -474,8 +494,6 @@ static inline void world_apply_pack(struct world *w, const uint32_t *rows, uint3
     uint64_t id = world_pack_id(w, rows, count);
     bool repeat = world_is_repeat(w, id);
     w->repeats += repeat;
-    if (world_wall(w) < w->items[rows[0]].item.due_ms - w->limits.handoff_ms)
-        fail_msg("R4: pack sent before due - handoff");
     for (uint32_t i = 0; i < count; i++) {
         struct world_item *item = &w->items[rows[i]];
         if (item->pack != 0 && item->pack != id)
@@ -631,6 +649,7 @@ static inline void world_call(struct world *w, struct world_pending *p)
     const enum scheduler_effect_kind kind = p->effect.kind;
     p->event.id = p->effect.id;
     bool down = (w->ready_down && kind == SCHEDULER_EFFECT_SEND_PACKS) ||
+                (w->ticks_down && kind == SCHEDULER_EFFECT_SEND_TICKS) ||
                 (w->table_down && world_is_table(kind));
     uint64_t dice = prng_below(&w->random, 100);
     bool fault = dice < w->fault_percent;
@@ -769,6 +788,31 @@ static inline void world_run(struct world *w, int64_t ms)
         if (++turns > 2000000)
             fail_msg("the world spins at %lld", (long long)w->mono);
     }
+}
+
+/* WORLD_EPOCH_MS is the start of a bucket: minute 0. */
+static inline int64_t world_due(int64_t after_epoch_ms)
+{
+    return WORLD_EPOCH_MS + after_epoch_ms;
+}
+
+static inline int64_t world_cursor_minute(const struct world *w, uint32_t shard)
+{
+    return w->cursors[shard].position.bucket - WORLD_EPOCH_MS / MINUTE;
+}
+
+static inline struct now world_now(const struct world *w)
+{
+    return (struct now){{w->mono}, {world_wall(w)}};
+}
+
+/* count items of shard 0, `every_ms` apart, the first due at from_ms. */
+static inline void world_fill(struct world *w, int count, int64_t from_ms, int64_t every_ms,
+                              uint32_t bytes)
+{
+    for (int i = 0; i < count; i++)
+        world_add(w, 0, world_due(from_ms + i * every_ms), bytes);
+    world_sort(w);
 }
 
 static inline void world_check_delivered(const struct world *w)

@@ -1,0 +1,124 @@
+#include <stdio.h>
+
+#include "common/aws_metrics.h"
+#include "scheduler/scheduler_metrics.h"
+#include "scheduler/scheduler_shell_internal.h"
+
+#define READY_FAILING_MS 10000 /* a dependency may fail for so long before /readyz says so */
+
+enum family {
+#define X(name, metric, type, help) name,
+    SCHEDULER_METRICS(X)
+#undef X
+};
+
+static const struct metric_spec specs[] = {
+#define X(name, metric, type, help) [name] = {metric, type, help, NULL, 0},
+    SCHEDULER_METRICS(X)
+#undef X
+};
+
+static void set(struct scheduler_shell *shell, enum family family, const char *labels, double value)
+{
+    metric_set(metrics_get(program_metrics(shell->program), &specs[family], labels), value);
+}
+
+static void set_counters(struct scheduler_shell *shell)
+{
+    static const struct scheduler_counters none;
+    const struct scheduler_counters *counters =
+        shell->core == NULL ? &none : scheduler_core_counters(shell->core);
+    struct metrics *metrics = program_metrics(shell->program);
+#define X(member, metric, labels, help)                                                            \
+    {                                                                                              \
+        static const struct metric_spec spec = {metric, METRIC_COUNTER, help, NULL, 0};            \
+        metric_set(metrics_get(metrics, &spec, labels), (double)counters->member);                 \
+    }
+    SCHEDULER_COUNTERS(X)
+#undef X
+}
+
+static void set_shards(struct scheduler_shell *shell)
+{
+    struct now now = loop_now(shell->loop);
+    uint32_t held = 0;
+    uint32_t shards = scheduler_core_shards(shell->core);
+    for (uint32_t i = 0; i < shards; i++) {
+        char labels[32];
+        snprintf(labels, sizeof(labels), "shard=\"%u\"", i);
+        held += scheduler_core_holds(shell->core, i) ? 1 : 0;
+        set(shell, CURSOR_LAG, labels, (double)scheduler_core_lag_ms(shell->core, i, now) / 1e3);
+    }
+    set(shell, SHARDS, "", shards);
+    set(shell, SHARDS_HELD, "", held);
+    set(shell, SENDS, "", scheduler_core_sends_in_flight(shell->core));
+    set(shell, PAGE_BYTES, "", (double)scheduler_core_page_bytes(shell->core));
+}
+
+static void set_aws(struct scheduler_shell *shell, const char *service,
+                    const struct aws_client *client)
+{
+    const struct aws_operation_stats *stats;
+    size_t count = aws_client_stats(client, &stats);
+    aws_metrics_update(program_metrics(shell->program), service, stats, count);
+}
+
+static void set_clock(struct scheduler_shell *shell)
+{
+    struct aws_clock_view clock = aws_client_clock(dynamodb_client(shell->dynamodb));
+    set(shell, CLOCK_CORRECTION, "", (double)clock.correction_ms / 1e3);
+    if (!clock.known)
+        return;
+    set(shell, CLOCK_OFFSET, "bound=\"min\"", (double)clock.offset_min_ms / 1e3);
+    set(shell, CLOCK_OFFSET, "bound=\"max\"", (double)clock.offset_max_ms / 1e3);
+}
+
+void scheduler_shell_metrics(void *untyped)
+{
+    struct scheduler_shell *shell = untyped;
+    set_counters(shell);
+    if (shell->core != NULL)
+        set_shards(shell);
+    set(shell, UNREADABLE, "", (double)shell->items_unreadable);
+    set(shell, FOREIGN_ITEMS, "", (double)shell->items_foreign);
+    set_clock(shell);
+    set_aws(shell, "sqs", sqs_client(shell->sqs));
+    set_aws(shell, "dynamodb", dynamodb_client(shell->dynamodb));
+}
+
+/* --- readiness -------------------------------------------------------------------------------- */
+
+static void add_lags(struct scheduler_shell *shell, struct now now, struct buf *reasons)
+{
+    for (uint32_t i = 0; i < scheduler_core_shards(shell->core); i++) {
+        int64_t lag_ms = scheduler_core_lag_ms(shell->core, i, now);
+        if (lag_ms > shell->config->ready_lag_ms)
+            buf_printf(reasons, "shard %u is %lld ms behind\n", i, (long long)lag_ms);
+    }
+}
+
+void scheduler_shell_ready(void *untyped, struct buf *reasons)
+{
+    static const char *const dependencies[] = {
+        [SCHEDULER_DEPENDS_READY_QUEUE] = "ready queue",
+        [SCHEDULER_DEPENDS_TIMER_QUEUE] = "timer queue",
+        [SCHEDULER_DEPENDS_TABLE] = "table",
+    };
+    struct scheduler_shell *shell = untyped;
+    struct now now = loop_now(shell->loop);
+    if (shell->core == NULL) {
+        buf_printf(reasons, "setting up the table: %s\n", shell->setup_error.text);
+        return;
+    }
+    for (int i = 0; i < SCHEDULER_DEPENDENCIES; i++) {
+        int64_t failing_ms =
+            scheduler_core_failing_ms(shell->core, (enum scheduler_dependency)i, now);
+        if (failing_ms > READY_FAILING_MS)
+            buf_printf(reasons, "the %s has failed for %lld ms\n", dependencies[i],
+                       (long long)failing_ms);
+    }
+    add_lags(shell, now, reasons);
+    int64_t correction_ms = aws_client_clock(dynamodb_client(shell->dynamodb)).correction_ms;
+    if (correction_ms != 0)
+        buf_printf(reasons, "the host's clock is off by about %lld ms\n", (long long)correction_ms);
+}

@@ -1,0 +1,148 @@
+#include <string.h>
+
+#include "common/check.h"
+#include "common/mem.h"
+#include "scheduler/scheduler_shell_internal.h"
+
+static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    struct call call = scheduler_shell_call_end(ctx);
+    CHECK(count <= SCHEDULER_BATCH_MAX);
+    struct scheduler_event event = {.kind = call.kind, .id = call.id};
+    const struct error *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        event.entries[i] = scheduler_shell_result_of(&results[i].error);
+        if (first == NULL && results[i].outcome != OUTCOME_DONE)
+            first = &results[i].error;
+    }
+    if (first != NULL)
+        log_error(call.shell->log, "queue_call_failed", first);
+    scheduler_shell_step(call.shell, &event);
+}
+
+/* --- timer queue ------------------------------------------------------------------------------ */
+
+void scheduler_shell_send_ticks(struct scheduler_shell *shell,
+                                const struct scheduler_effect *effect)
+{
+    struct sqs_send_entry entries[SCHEDULER_BATCH_MAX];
+    char bodies[SCHEDULER_BATCH_MAX][TABLE_KEY_SIZE];
+    char groups[SCHEDULER_BATCH_MAX][TABLE_KEY_SIZE];
+    for (uint32_t i = 0; i < effect->count; i++) {
+        table_tick_body(effect->send_ticks.shards[i], effect->send_ticks.bucket, bodies[i]);
+        table_tick_group(effect->send_ticks.shards[i], groups[i]);
+        entries[i] = (struct sqs_send_entry){
+            .body = slice_from_str(bodies[i]),
+            .delay_seconds = SQS_DELAY_ABSENT,
+            .group_id = slice_from_str(groups[i]),
+            .deduplication_id = slice_from_str(bodies[i]),
+        };
+    }
+    struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_SENT);
+    sqs_send_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
+                   effect->is_retry, on_batch, call);
+}
+
+static struct scheduler_message read_message(const struct sqs_message *message)
+{
+    struct scheduler_message tick = {.receive_count = MAX(message->receive_count, 1)};
+    tick.is_tick =
+        message->body_md5_matches &&
+        table_parse_tick(message->body, &tick.shard, &tick.bucket) == STATUS_OK &&
+        table_fence(message->sequence_number, tick.receive_count, tick.fence) == STATUS_OK;
+    return tick;
+}
+
+static void on_received(void *ctx, const struct sqs_message *messages, size_t count,
+                        const struct error *error)
+{
+    struct call call = scheduler_shell_call_end(ctx);
+    struct scheduler_message ticks[SCHEDULER_BATCH_MAX];
+    CHECK(count <= SCHEDULER_BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct tick_slot *slot = &call.shell->ticks[call.slots[i]];
+        mem_free(slot->receipt_handle);
+        slot->receipt_handle = mem_strndup((const char *)messages[i].receipt_handle.ptr,
+                                           messages[i].receipt_handle.len);
+        ticks[i] = read_message(&messages[i]);
+    }
+    if (error->kind != ERROR_NONE)
+        log_error(call.shell->log, "receive_failed", error);
+    struct scheduler_event event = {
+        .kind = SCHEDULER_EVENT_RECEIVED,
+        .id = call.id,
+        .result = scheduler_shell_result_of(error),
+        .received = {.messages = ticks, .count = (uint32_t)count},
+    };
+    scheduler_shell_step(call.shell, &event);
+}
+
+void scheduler_shell_receive(struct scheduler_shell *shell, const struct scheduler_effect *effect)
+{
+    struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_RECEIVED);
+    memcpy(call->slots, effect->ticks.slots, sizeof(call->slots));
+    const struct sqs_receive_spec spec = {
+        .queue_url = shell->queue_urls[QUEUE_TIMER],
+        .messages_max = effect->count,
+        .wait_seconds = (int32_t)(scheduler_config_wait_ms(shell->config) / MS_PER_SECOND),
+        .visibility_seconds = (int32_t)(shell->limits.lease_ms / MS_PER_SECOND),
+    };
+    sqs_receive(shell->sqs, &spec, on_received, call);
+}
+
+void scheduler_shell_set_visibility(struct scheduler_shell *shell,
+                                    const struct scheduler_effect *effect)
+{
+    struct sqs_visibility_entry entries[SCHEDULER_BATCH_MAX];
+    for (uint32_t i = 0; i < effect->count; i++) {
+        entries[i] = (struct sqs_visibility_entry){
+            .receipt_handle = slice_from_str(shell->ticks[effect->ticks.slots[i]].receipt_handle),
+            .visibility_seconds = (int32_t)(effect->ticks.visibility_ms / MS_PER_SECOND),
+        };
+    }
+    struct call *call =
+        scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_VISIBILITY_SET);
+    sqs_change_visibility_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
+                                on_batch, call);
+}
+
+void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
+                                  const struct scheduler_effect *effect)
+{
+    struct slice handles[SCHEDULER_BATCH_MAX];
+    for (uint32_t i = 0; i < effect->count; i++)
+        handles[i] = slice_from_str(shell->ticks[effect->ticks.slots[i]].receipt_handle);
+    struct call *call =
+        scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_DELETED);
+    sqs_delete_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], handles, effect->count, on_batch,
+                     call);
+}
+
+/* --- ready queue ------------------------------------------------------------------------------ */
+
+void scheduler_shell_send_packs(struct scheduler_shell *shell,
+                                const struct scheduler_effect *effect)
+{
+    struct sqs_send_entry entries[SCHEDULER_BATCH_MAX];
+    char ids[SCHEDULER_BATCH_MAX][ENVELOPE_ID_HEX_SIZE];
+    size_t ends[SCHEDULER_BATCH_MAX];
+    buf_clear(&shell->bodies);
+    for (uint32_t i = 0; i < effect->count; i++) {
+        scheduler_shell_pages_message(shell, &effect->packs[i], &shell->bodies, ids[i]);
+        ends[i] = shell->bodies.len;
+    }
+    CHECK(!shell->bodies.overflow);
+    size_t begin = 0;
+    for (uint32_t i = 0; i < effect->count; i++) { /* now that the buffer moves no more */
+        entries[i] = (struct sqs_send_entry){
+            .body = slice_from(shell->bodies.ptr + begin, ends[i] - begin),
+            .delay_seconds = SQS_DELAY_ABSENT,
+            .group_id = slice_from_str(ids[i]),
+            .deduplication_id = slice_from_str(ids[i]),
+        };
+        begin = ends[i];
+    }
+    struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_PACKS_SENT);
+    sqs_send_batch(shell->sqs, shell->queue_urls[QUEUE_READY], entries, effect->count,
+                   effect->is_retry, on_batch, call);
+}
