@@ -111,7 +111,7 @@ uint32_t relay_core_free_slot(const struct relay_core *c)
 
 struct relay_ref relay_core_ref(const struct relay_core *c, uint32_t slot)
 {
-    CHECK(slot < c->slots_fresh && c->slots[slot].state != RELAY_SLOT_FREE);
+    CHECK(slot < c->limits.slots);
     return relay_slot_ref(c, &c->slots[slot]);
 }
 

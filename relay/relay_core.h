@@ -427,7 +427,7 @@ uint64_t relay_core_digest(const struct relay_core *c);
 /* The slot that the next RELAY_RECEIVED must name; there is always one for every message of a
  * poll. */
 uint32_t relay_core_free_slot(const struct relay_core *c);
-/* The ref of a slot that is in use. */
+/* What the slot's refs look like at present; those of earlier uses have another generation. */
 struct relay_ref relay_core_ref(const struct relay_core *c, uint32_t slot);
 
 #endif

@@ -1,0 +1,177 @@
+#include <stdio.h>
+
+#include "common/aws_metrics.h"
+#include "common/mem.h"
+#include "relay/relay_metrics.h"
+#include "relay/relay_shell_internal.h"
+
+static const double error_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                       0.25,  0.5,   1,     2,    5,     30,   300};
+
+#define COUNTER_BUCKETS   NULL, 0
+#define GAUGE_BUCKETS     NULL, 0
+#define HISTOGRAM_BUCKETS error_buckets, ARRAY_LEN(error_buckets)
+
+#define X(id, type, name, help) {name, METRIC_##type, help, type##_BUCKETS},
+static const struct metric_spec specs[] = {RELAY_METRICS(X)};
+#undef X
+
+enum spec {
+#define X(id, type, name, help) SPEC_##id,
+    RELAY_METRICS(X)
+#undef X
+};
+
+#define X(name, help) {"delayline_relay_" #name "_total", METRIC_COUNTER, help, COUNTER_BUCKETS},
+static const struct metric_spec counter_specs[] = {RELAY_COUNTERS(X)};
+#undef X
+
+#define LABELS_SIZE 64
+
+/* Looked up once: this one is on the hot path. */
+struct relay_series {
+    struct metrics *metrics;
+    struct metric *delay_error[RELAY_QUEUES];
+};
+
+static struct metric *by_path(struct metrics *metrics, enum spec spec, int queue)
+{
+    char labels[LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "path=\"%s\"", relay_shell_path((enum relay_queue)queue));
+    return metrics_get(metrics, &specs[spec], labels);
+}
+
+struct relay_series *relay_series_new(struct metrics *metrics)
+{
+    struct relay_series *series = mem_calloc(1, sizeof(*series));
+    series->metrics = metrics;
+    for (int q = 0; q < RELAY_QUEUES; q++)
+        series->delay_error[q] = by_path(metrics, SPEC_DELAY_ERROR, q);
+    return series;
+}
+
+void relay_series_free(struct relay_series *series)
+{
+    mem_free(series);
+}
+
+void relay_series_observe(struct relay_series *series, enum relay_queue queue, int64_t error_ms)
+{
+    metric_observe(series->delay_error[queue], (double)error_ms / 1000.0);
+}
+
+static void set_records(struct metrics *metrics, int queue, const char *outcome, uint64_t count)
+{
+    char labels[LABELS_SIZE];
+    snprintf(labels, sizeof(labels), "path=\"%s\",outcome=\"%s\"",
+             relay_shell_path((enum relay_queue)queue), outcome);
+    metric_set(metrics_get(metrics, &specs[SPEC_RECORDS], labels), (double)count);
+}
+
+static void set_plain(struct metrics *metrics, enum spec spec, double value)
+{
+    metric_set(metrics_get(metrics, &specs[spec], ""), value);
+}
+
+static void set_paths(struct relay_shell *s, struct metrics *metrics)
+{
+    for (int q = 0; q < RELAY_QUEUES; q++) {
+        set_records(metrics, q, "emitted", s->emitted[q]);
+        set_records(metrics, q, "delivered", s->delivered[q]);
+        set_records(metrics, q, "dead_lettered", s->dead_lettered[q]);
+        metric_set(by_path(metrics, SPEC_ENVELOPES, q), (double)s->received[q]);
+        metric_set(by_path(metrics, SPEC_POLLS, q), s->core->polls[q].out);
+        metric_set(by_path(metrics, SPEC_QUEUE_FAILING, q),
+                   s->queues[q].last_error.kind != ERROR_NONE);
+    }
+}
+
+static void set_core(struct relay_shell *s, struct metrics *metrics)
+{
+    const struct relay_core *c = s->core;
+    const uint64_t *counters = (const uint64_t *)(const void *)&c->counters;
+    for (size_t i = 0; i < ARRAY_LEN(counter_specs); i++)
+        metric_set(metrics_get(metrics, &counter_specs[i], ""), (double)counters[i]);
+    for (int r = RELAY_REFUSED_NOT + 1; r < RELAY_REFUSALS; r++) {
+        char labels[LABELS_SIZE];
+        snprintf(labels, sizeof(labels), "code=\"%s\"",
+                 relay_shell_refusal_code((enum relay_refusal)r));
+        metric_set(metrics_get(metrics, &specs[SPEC_DEAD_LETTERS], labels),
+                   (double)c->dead_letters[r]);
+    }
+    set_plain(metrics, SPEC_HELD_ENVELOPES, c->slots_used);
+    set_plain(metrics, SPEC_HELD_RECORDS, (double)c->waiting_records);
+    set_plain(metrics, SPEC_HELD_BYTES, (double)c->bytes);
+    set_plain(metrics, SPEC_BUDGET_BYTES, (double)c->limits.budget_bytes);
+    set_plain(metrics, SPEC_IN_FLIGHT, c->window_used);
+    set_plain(metrics, SPEC_KAFKA_FULL, c->full);
+}
+
+static void set_aws(struct metrics *metrics, const char *service, const struct aws_client *client)
+{
+    const struct aws_operation_stats *stats;
+    size_t count = aws_client_stats(client, &stats);
+    aws_metrics_update(metrics, service, stats, count);
+}
+
+void relay_shell_metrics(void *shell)
+{
+    struct relay_shell *s = shell;
+    struct metrics *metrics = s->series->metrics;
+    if (s->closed || !s->started)
+        return;
+    set_paths(s, metrics);
+    set_core(s, metrics);
+    set_plain(metrics, SPEC_KAFKA_PENDING, (double)kafka_producer_pending(s->producer));
+    set_plain(metrics, SPEC_CLOCK_CORRECTION, (double)s->clock_correction_ms / 1000.0);
+    struct aws_clock_view clock = aws_client_clock(sqs_client(s->sqs));
+    if (clock.known) {
+        set_plain(metrics, SPEC_CLOCK_OFFSET_MIN, (double)clock.offset_min_ms / 1000.0);
+        set_plain(metrics, SPEC_CLOCK_OFFSET_MAX, (double)clock.offset_max_ms / 1000.0);
+    }
+    set_aws(metrics, "sqs", sqs_client(s->sqs));
+    set_aws(metrics, "dynamodb", dynamodb_client(s->dynamodb));
+}
+
+/* --- alarms ---------------------------------------------------------------------------------- */
+
+static void raise_alarm(struct relay_shell *s, const char *name, uint64_t now, uint64_t *before)
+{
+    if (now != *before)
+        log_event(s->log, LOG_WARN, "alarm", LOG_STR("counter", name),
+                  LOG_NUMBER("more", now - *before), LOG_NUMBER("total", now));
+    *before = now;
+}
+
+static void follow_clock(struct relay_shell *s)
+{
+    struct aws_clock_view clock = aws_client_clock(sqs_client(s->sqs));
+    if (clock.correction_ms == s->clock_correction_ms)
+        return;
+    log_event(s->log, LOG_WARN, "clock_corrected", LOG_NUMBER("by_ms", clock.correction_ms),
+              LOG_NUMBER("before_ms", s->clock_correction_ms));
+    s->clock_correction_ms = clock.correction_ms;
+    loop_set_wall_correction(s->loop, clock.correction_ms);
+}
+
+void relay_shell_alarms(struct relay_shell *s)
+{
+    int64_t now_ms = loop_now(s->loop).mono.ms;
+    if (now_ms - s->looked_at_ms < MS_PER_SECOND)
+        return;
+    s->looked_at_ms = now_ms;
+    follow_clock(s);
+    const struct relay_counters *c = &s->core->counters;
+    struct relay_counters *before = &s->alarmed;
+#define ALARM(name) raise_alarm(s, #name, c->name, &before->name)
+    ALARM(lapsed_unemitted);
+    ALARM(lapsed_emitted);
+    ALARM(capped);
+    ALARM(extend_failures);
+    ALARM(defer_failures);
+    ALARM(delete_failures);
+    ALARM(dead_letter_failures);
+    ALARM(unknown_reports);
+    ALARM(stray_completions);
+#undef ALARM
+}
