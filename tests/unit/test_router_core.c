@@ -139,6 +139,29 @@ static void a_full_pool_closes_what_lingers_shortest(void **state)
     end(rig);
 }
 
+/* Thousands are open at once, so that their places in the table collide; closing half of them must
+ * not hide the others. */
+static void open_envelopes_are_found_again_after_others_have_closed(void **state)
+{
+    (void)state;
+    enum { SECONDS = 6000 };
+    struct router_limits limits = rig_limits();
+    limits.envelopes_max = ROUTER_ENVELOPES_MAX;
+    struct rig *rig = rig_new(&limits);
+    rig_assign(rig, 0);
+    rig_assign(rig, 1);
+    for (int64_t i = 0; i < SECONDS; i++) /* far apart, each in its own second */
+        rig_record(rig, (uint32_t)i % 2, MINUTES(20) + i * i * 1000, 50);
+    assert_int_equal(rig->core->open, SECONDS);
+    rig_revoke(rig, 1, false);
+    assert_int_equal(rig->core->open, SECONDS / 2);
+    for (int64_t i = 0; i < SECONDS; i += 2)
+        rig_record(rig, 0, MINUTES(20) + i * i * 1000 + 1, 50);
+    assert_int_equal(rig->core->open, SECONDS / 2);
+    assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_LONG], SECONDS / 2);
+    end(rig);
+}
+
 static void batches_fill_while_calls_are_under_way(void **state)
 {
     (void)state;
@@ -408,6 +431,7 @@ int main(void)
         cmocka_unit_test(packing_learns_how_well_bytes_compress),
         cmocka_unit_test(raw_bytes_and_records_have_hard_limits),
         cmocka_unit_test(a_full_pool_closes_what_lingers_shortest),
+        cmocka_unit_test(open_envelopes_are_found_again_after_others_have_closed),
         cmocka_unit_test(batches_fill_while_calls_are_under_way),
         cmocka_unit_test(a_batch_keeps_to_a_mebibyte_of_base64),
         cmocka_unit_test(table_batches_take_25),

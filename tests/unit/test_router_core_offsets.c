@@ -239,7 +239,7 @@ static void bytes_in_flight_pause_and_resume(void **state)
     limits.in_flight_bytes_max = 1 * MIB;
     struct rig *rig = start_with(&limits);
     while (!rig->paused)
-        rig_record(rig, 0, MINUTES(5) + rig->next_offset[0], 10000);
+        rig_record(rig, 0, MINUTES(5) + 1000 * rig->next_offset[0], 10000);
     assert_in_range(rig->core->bytes, 1 * MIB, 1 * MIB + 10000);
     while (rig->paused) {
         struct rig_call *call = rig_call(rig, ROUTER_SQS);
@@ -336,6 +336,23 @@ static void stop_is_not_idle_before_the_commit_has_ended(void **state)
     end(rig);
 }
 
+static void a_late_answer_does_not_end_the_call_that_took_its_place(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    rig_record(rig, 0, 0, 100);
+    struct router_event late = {.type = ROUTER_EVENT_SENT};
+    late.sent.call = rig_call(rig, ROUTER_SQS)->id;
+    rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_DONE);
+    rig_record(rig, 0, 0, 100);
+    assert_int_equal(router_slot(rig_call(rig, ROUTER_SQS)->id), router_slot(late.sent.call));
+    rig_step(rig, &late); /* DONE, but of the first call */
+    rig_sleep(rig, 1000);
+    assert_int_equal(rig->committed[0], 1);
+    assert_int_equal(rig->core->stats.foreign, 1);
+    end(rig);
+}
+
 static void foreign_completions_are_counted_and_change_nothing(void **state)
 {
     (void)state;
@@ -388,6 +405,7 @@ int main(void)
         cmocka_unit_test(stop_takes_nothing_in_and_drains),
         cmocka_unit_test(stop_with_nothing_to_do_is_idle),
         cmocka_unit_test(stop_is_not_idle_before_the_commit_has_ended),
+        cmocka_unit_test(a_late_answer_does_not_end_the_call_that_took_its_place),
         cmocka_unit_test(foreign_completions_are_counted_and_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,25 @@ static void splitting_finds_the_guilty_record(void **state)
     }
 }
 
+static void the_parts_of_a_split_long_envelope_are_items_of_their_own(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    rig_record(rig, 0, MINUTES(30), 100);
+    rig_record(rig, 0, MINUTES(30), 100);
+    rig_ledger(rig, 0, 1)->guilty = true;
+    rig_sleep(rig, 1000);
+    struct rig_call *call = rig_call(rig, ROUTER_TABLE);
+    int64_t written_ms = call->entries[0].written_ms;
+    rig_answer(rig, call, ROUTER_RESULT_RETRY);
+    rig_sleep(rig, 1000);
+    call = rig_call(rig, ROUTER_TABLE);
+    assert_int_equal(call->entries[0].written_ms, written_ms); /* the same item */
+    rig_answer_honestly(rig, call);
+    assert_true(rig_call(rig, ROUTER_TABLE)->entries[0].written_ms > written_ms);
+    end(rig);
+}
+
 static void a_refusal_in_company_is_tried_alone_before_it_is_believed(void **state)
 {
     (void)state;
@@ -297,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_refused_part_dead_letters_its_record),
         cmocka_unit_test(a_rejected_record_is_dead_lettered_and_blocks_nobody),
         cmocka_unit_test(splitting_finds_the_guilty_record),
+        cmocka_unit_test(the_parts_of_a_split_long_envelope_are_items_of_their_own),
         cmocka_unit_test(a_refusal_in_company_is_tried_alone_before_it_is_believed),
         cmocka_unit_test(a_path_at_fault_stops_and_nothing_is_dead_lettered),
         cmocka_unit_test(when_everything_is_refused_only_a_few_are_believed),
