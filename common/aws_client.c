@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/aws_answer.h"
 #include "common/aws_error.h"
 #include "common/aws_retry.h"
 #include "common/check.h"
@@ -83,7 +84,7 @@ struct aws_client {
 static void admit(struct aws_request *request);
 static void send_attempt(struct aws_request *request);
 
-/* --- life ------------------------------------------------------------------------------------ */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct aws_client *aws_client_new(struct loop *loop, struct http *http,
                                   struct aws_credentials *credentials,
@@ -165,8 +166,7 @@ struct aws_clock_view aws_client_clock(const struct aws_client *client)
                                    view.correction_ms};
 }
 
-/* --- the end of a request ------------------------------------------------------------------------
- */
+/* --- the end of a request --------------------------------------------------------------------- */
 
 static void request_delete(struct aws_request *request)
 {
@@ -280,8 +280,7 @@ static void wait(struct aws_request *request, int64_t wait_ms, enum next_step st
     CHECK(uv_timer_start(&request->timer, on_timer, (uint64_t)wait_ms, 0) == 0);
 }
 
-/* --- sending an attempt --------------------------------------------------------------------------
- */
+/* --- sending an attempt ----------------------------------------------------------------------- */
 
 struct headers {
     struct http_header items[HEADERS_MAX];
@@ -433,83 +432,7 @@ static void admit(struct aws_request *request)
         send_attempt(request);
 }
 
-/* --- what came back ------------------------------------------------------------------------------
- */
-
-static void fail_unreadable(const struct aws_request *request, const char *code, const char *text,
-                            struct error *ret)
-{
-    error_set(ret, request->call.writes ? ERROR_UNKNOWN : ERROR_RETRY, code, "%s", text);
-    ret->http_status = 200;
-}
-
-static bool checksum_holds(const struct http_response *response)
-{
-    struct slice header = http_response_header(response, "x-amz-crc32");
-    uint64_t expected;
-    if (slice_is_null(header))
-        return true;
-    return num_parse_u64(header, UINT32_MAX, &expected) == STATUS_OK &&
-           expected == digest_crc32(0, response->body);
-}
-
-/* AWS's support asks for it. Left out where the text leaves no room. */
-static void append_request_id(struct slice id, char text[ERROR_TEXT_SIZE])
-{
-    static const char before[] = " (request ";
-    size_t len = strlen(text);
-    if (id.len == 0 || id.len + len + sizeof(before) + 1 > ERROR_TEXT_SIZE)
-        return;
-    memcpy(text + len, before, sizeof(before) - 1);
-    len += sizeof(before) - 1;
-    memcpy(text + len, id.ptr, id.len);
-    memcpy(text + len + id.len, ")", 2);
-}
-
-static enum aws_error_class read_error(const struct aws_request *request,
-                                       const struct http_response *response, const cJSON *json,
-                                       struct error *ret)
-{
-    struct aws_error_answer answer = {
-        .status = response->status,
-        .json = json,
-        .error_type = http_response_header(response, "X-Amzn-Errortype"),
-        .query_error = http_response_header(response, "x-amzn-query-error"),
-        .retry_after_ms = http_response_header(response, "x-amz-retry-after"),
-        .retry_after_seconds = http_response_header(response, "Retry-After"),
-    };
-    enum aws_error_class class = aws_error_read(&answer, request->call.writes, ret);
-    append_request_id(http_response_header(response, "x-amzn-RequestId"), ret->text);
-    return class;
-}
-
-/* Says what a whole HTTP answer means; *ret_json is the caller's to free. */
-static enum aws_error_class read_answer(const struct aws_request *request,
-                                        const struct http_response *response, cJSON **ret_json,
-                                        struct error *ret)
-{
-    struct error place = {0};
-    cJSON *json = NULL;
-    bool parsed = json_parse(response->body, &json, &place) == STATUS_OK;
-    if (parsed && !cJSON_IsObject(json)) {
-        cJSON_Delete(json);
-        json = NULL;
-    }
-    *ret_json = json;
-    if (!checksum_holds(response)) {
-        fail_unreadable(request, "ChecksumMismatch", "x-amz-crc32 is not the body's", ret);
-        return AWS_ERROR_TRANSIENT;
-    }
-    if (response->status < 200 || response->status >= 300)
-        return read_error(request, response, json, ret);
-    if (response->status != 200)
-        fail_unreadable(request, "UnexpectedStatus", "success, but not 200", ret);
-    else if (json == NULL)
-        fail_unreadable(request, "UnreadableAnswer",
-                        parsed ? "the answer is no JSON object" : place.text, ret);
-    ret->http_status = ret->kind == ERROR_NONE ? 0 : response->status;
-    return AWS_ERROR_TRANSIENT;
-}
+/* --- what came back --------------------------------------------------------------------------- */
 
 static void observe_date(struct aws_client *client, const struct aws_request *request,
                          const struct http_response *response)
@@ -607,7 +530,7 @@ static void on_answer(void *ctx, const struct http_response *response, const str
     observe_date(client, request, response);
     CLEANUP(json_freep) cJSON *json = NULL;
     failure = (struct error){0};
-    enum aws_error_class class = read_answer(request, response, &json, &failure);
+    enum aws_error_class class = aws_answer_read(response, request->call.writes, &json, &failure);
     struct aws_answer answer = {json, response->body.len};
     rate_update(&client->rate, failure.kind == ERROR_THROTTLED, loop_now(client->loop).mono);
     if (failure.kind == ERROR_THROTTLED)
@@ -618,8 +541,7 @@ static void on_answer(void *ctx, const struct http_response *response, const str
         settle_failure(request, class, &answer, &failure);
 }
 
-/* --- calls -------------------------------------------------------------------------------------
- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* RFC 9562, version 4; random enough for finding a call in a log. */
 static void make_uuid(struct prng *prng, char out[UUID_SIZE])

@@ -64,8 +64,7 @@ struct aws_client *dynamodb_client(struct dynamodb *dynamodb)
     return dynamodb->client;
 }
 
-/* --- one call ------------------------------------------------------------------------------------
- */
+/* --- one call --------------------------------------------------------------------------------- */
 
 static struct dynamodb_call *call_new(struct dynamodb *dynamodb, const char *operation,
                                       enum aws_price price, void *ctx)

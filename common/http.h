@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/compiler.h"
+#include "common/http_answer.h"
 #include "common/loop.h"
 #include "common/slice.h"
 #include "common/status.h"
@@ -24,18 +25,6 @@ struct http_options {
     uint32_t connections_max; /* per host */
     int64_t connect_timeout_ms;
     const char *ca_bundle; /* path; NULL: the system's */
-};
-
-struct http_header {
-    struct slice name;
-    struct slice value;
-};
-
-struct http_response {
-    int status;
-    struct slice body; /* NUL-terminated behind len */
-    const struct http_header *headers;
-    size_t header_count;
 };
 
 /* error->kind is ERROR_NONE with any HTTP status; otherwise response is NULL. Both are gone after
@@ -63,8 +52,5 @@ void http_free(struct http *http);
  * cancelling. */
 struct http_request *http_start(struct http *http, const struct http_spec *spec);
 void http_cancel(struct http_request *request); /* no callback */
-
-/* First header of that name in any case; null slice if absent. */
-struct slice http_response_header(const struct http_response *response, const char *name);
 
 #endif

@@ -10,8 +10,7 @@
 
 static_assert(SQS_BATCH_ENTRIES_MAX == 10, "Ids are one digit");
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 static void append_member(struct buf *out, const char *name, struct slice text)
 {
@@ -202,8 +201,7 @@ void sqs_wire_fail_batch(const struct error *error, size_t count, struct sqs_ent
         results[i] = (struct sqs_entry_result){error_outcome(error->kind), *error};
 }
 
-/* --- other answers -------------------------------------------------------------------------------
- */
+/* --- other answers ---------------------------------------------------------------------------- */
 
 static enum status parse_message(const cJSON *json, struct sqs_message *ret)
 {

@@ -1,0 +1,77 @@
+#include "common/aws_answer.h"
+
+#include <string.h>
+
+#include "common/digest.h"
+#include "common/num.h"
+
+static void fail_unreadable(bool writes, const char *code, const char *text, struct error *ret)
+{
+    error_set(ret, writes ? ERROR_UNKNOWN : ERROR_RETRY, code, "%s", text);
+    ret->http_status = 200;
+}
+
+static bool checksum_holds(const struct http_response *response)
+{
+    struct slice header = http_response_header(response, "x-amz-crc32");
+    uint64_t expected;
+    if (slice_is_null(header))
+        return true;
+    return num_parse_u64(header, UINT32_MAX, &expected) == STATUS_OK &&
+           expected == digest_crc32(0, response->body);
+}
+
+/* AWS's support asks for it. Left out where the text leaves no room. */
+static void append_request_id(struct slice id, char text[ERROR_TEXT_SIZE])
+{
+    static const char before[] = " (request ";
+    size_t len = strlen(text);
+    if (id.len == 0 || id.len + len + sizeof(before) + 1 > ERROR_TEXT_SIZE)
+        return;
+    memcpy(text + len, before, sizeof(before) - 1);
+    len += sizeof(before) - 1;
+    memcpy(text + len, id.ptr, id.len);
+    memcpy(text + len + id.len, ")", 2);
+}
+
+static enum aws_error_class read_error(const struct http_response *response, const cJSON *json,
+                                       bool writes, struct error *ret)
+{
+    struct aws_error_answer answer = {
+        .status = response->status,
+        .json = json,
+        .error_type = http_response_header(response, "X-Amzn-Errortype"),
+        .query_error = http_response_header(response, "x-amzn-query-error"),
+        .retry_after_ms = http_response_header(response, "x-amz-retry-after"),
+        .retry_after_seconds = http_response_header(response, "Retry-After"),
+    };
+    enum aws_error_class class = aws_error_read(&answer, writes, ret);
+    append_request_id(http_response_header(response, "x-amzn-RequestId"), ret->text);
+    return class;
+}
+
+enum aws_error_class aws_answer_read(const struct http_response *response, bool writes,
+                                     cJSON **ret_json, struct error *ret)
+{
+    struct error place = {0};
+    cJSON *json = NULL;
+    bool parsed = json_parse(response->body, &json, &place) == STATUS_OK;
+    if (parsed && !cJSON_IsObject(json)) {
+        cJSON_Delete(json);
+        json = NULL;
+    }
+    *ret_json = json;
+    if (!checksum_holds(response)) {
+        fail_unreadable(writes, "ChecksumMismatch", "x-amz-crc32 is not the body's", ret);
+        return AWS_ERROR_TRANSIENT;
+    }
+    if (response->status < 200 || response->status >= 300)
+        return read_error(response, json, writes, ret);
+    if (response->status != 200)
+        fail_unreadable(writes, "UnexpectedStatus", "success, but not 200", ret);
+    else if (json == NULL)
+        fail_unreadable(writes, "UnreadableAnswer",
+                        parsed ? "the answer is no JSON object" : place.text, ret);
+    ret->http_status = ret->kind == ERROR_NONE ? 0 : response->status;
+    return AWS_ERROR_TRANSIENT;
+}
