@@ -9,7 +9,6 @@
 #define YEAR_FIRST       1970
 #define YEAR_LAST        9999
 #define EPOCH_MS_LAST    INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
-#define FRACTION_DIGITS  9
 #define HTTP_DATE_LENGTH 29
 
 struct civil {
@@ -172,13 +171,16 @@ static int read_fraction_ms(struct reader *r)
     if (!next_is(r, '.'))
         return 0;
     r->at++;
+    const uint8_t *first = r->at;
     int ms = 0;
     int digits = 0;
-    for (; r->at < r->end && is_digit(*r->at); r->at++, digits++) {
-        if (digits < 3)
+    for (; r->at < r->end && is_digit(*r->at); r->at++) {
+        if (digits < 3) {
             ms = ms * 10 + (*r->at - '0');
+            digits++;
+        }
     }
-    if (digits == 0 || digits > FRACTION_DIGITS)
+    if (r->at == first)
         r->failed = true;
     for (; digits < 3; digits++)
         ms *= 10;
@@ -187,7 +189,7 @@ static int read_fraction_ms(struct reader *r)
 
 static int read_offset_s(struct reader *r)
 {
-    if (next_is(r, 'Z')) {
+    if (next_is(r, 'Z') || next_is(r, 'z')) {
         r->at++;
         return 0;
     }
@@ -212,7 +214,7 @@ enum status num_parse_rfc3339(struct slice text, int64_t *ret_epoch_ms)
     date.month = read_digits(&r, 2);
     read_char(&r, '-');
     date.day = read_digits(&r, 2);
-    read_char(&r, 'T');
+    read_char(&r, next_is(&r, 't') ? 't' : 'T');
     int second_of_day = read_time(&r);
     bool leap_second = second_of_day % 60 == 0 && !r.failed && r.at[-2] == '6';
     int fraction_ms = read_fraction_ms(&r);
