@@ -35,7 +35,10 @@ static void end_question(struct router_shell *s)
 static void found_error(struct router_shell *s, const char *variable, const char *value,
                         const struct error *error)
 {
-    buf_printf(&s->check.problems, "%s=%s: %s: %s\n", variable, value, error->code, error->text);
+    /* One line each: AWS explains a wrong signature over many. */
+    int first_line = (int)strcspn(error->text, "\r\n");
+    buf_printf(&s->check.problems, "%s=%s: %s: %.*s\n", variable, value, error->code, first_line,
+               error->text);
     found(s, error->kind == ERROR_PERMANENT ? PROGRAM_CHECK_CONFIG : PROGRAM_CHECK_UNAVAILABLE);
 }
 

@@ -1,4 +1,7 @@
 /* Kafka's side of the shell: assignments, records in, commits and releases out. */
+#include <stdio.h>
+#include <string.h>
+
 #include "common/check.h"
 #include "common/mem.h"
 #include "router/router_shell_internal.h"
@@ -12,6 +15,9 @@ static void on_fatal(void *ctx, const struct error *error)
 static void on_log(void *ctx, enum log_level level, const char *facility, const char *text)
 {
     struct router_shell *s = ctx;
+    /* Consumer and producer get the same properties of the environment; librdkafka minds. */
+    if (strcmp(facility, "CONFWARN") == 0)
+        level = LOG_DEBUG;
     log_event(s->log, level, "kafka", LOG_STR("facility", facility), LOG_STR("text", text));
 }
 
