@@ -149,7 +149,7 @@ void aws_client_add_units(struct aws_client *client, const char *operation, enum
 void aws_client_add_throttle(struct aws_client *client, const char *operation, enum aws_price price)
 {
     find_stats(client, operation, price)->throttles++;
-    rate_update(&client->rate, true, loop_now(client->loop).mono);
+    rate_throttle(&client->rate, loop_now(client->loop).mono);
 }
 
 int64_t aws_client_backpressure_ms(const struct aws_client *client)

@@ -103,7 +103,8 @@ static void resolve(struct endpoint_query *query, const char *variable, bool ign
     if (name == NULL)
         buf_printf(errors, "AWS endpoint of %s: %s\n", service, error.text);
     else
-        buf_printf(errors, "%s=%s: %s\n", name, get(name), error.text);
+        buf_printf(errors, "%s=%s: %s\n", name, strchr(get(name), '@') == NULL ? get(name) : "***",
+                   error.text); /* a password */
 }
 
 enum status aws_settings_load(struct aws_settings *ret, struct buf *errors)

@@ -105,7 +105,7 @@ static void set_rate(struct rate *rate, double per_s, struct mono_ms now)
     rate->tokens = smaller(rate->tokens, rate->capacity);
 }
 
-static void throttle(struct rate *rate, struct mono_ms now)
+void rate_throttle(struct rate *rate, struct mono_ms now)
 {
     double used_per_s = recent_per_s(rate);
     if (rate->limits)
@@ -121,7 +121,7 @@ void rate_update(struct rate *rate, bool throttled, struct mono_ms now)
 {
     measure(rate, now);
     if (throttled) {
-        throttle(rate, now);
+        rate_throttle(rate, now);
         return;
     }
     if (!rate->limits)

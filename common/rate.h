@@ -37,5 +37,7 @@ int64_t rate_take(struct rate *rate, struct mono_ms now);
 
 /* An answer came. */
 void rate_update(struct rate *rate, bool throttled, struct mono_ms now);
+/* An answer that was counted as good turns out to say that part of it was throttled. */
+void rate_throttle(struct rate *rate, struct mono_ms now);
 
 #endif

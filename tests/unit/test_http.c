@@ -148,6 +148,15 @@ static void play_silence(void *ctx, const struct http_script_request *request,
     answer->silent = true;
 }
 
+static void play_ok_if_loud(void *ctx, const struct http_script_request *request,
+                            struct http_script_answer *answer)
+{
+    if (slice_equal_str(request->body, "silent"))
+        play_silence(ctx, request, answer);
+    else
+        play_ok(ctx, request, answer);
+}
+
 /* --- cases ----------------------------------------------------------------------------------- */
 
 static void test_request_on_the_wire(void **state)
@@ -368,6 +377,55 @@ static void test_silence_ends_as_unknown(void **state)
     exchange_end(&x);
 }
 
+/* A connection that is used again is no proof that nothing was sent. */
+static void test_silence_on_a_used_connection_is_unknown(void **state)
+{
+    (void)state;
+    struct exchange x;
+    exchange_init(&x, play_ok_if_loud, NULL);
+    post(&x, "{}");
+    x.wanted = 2;
+    http_start(x.http, &(struct http_spec){
+                           .method = "POST",
+                           .url = http_script_url(x.script),
+                           .body = SLICE_LITERAL("silent"),
+                           .timeout_ms = 50,
+                           .response_bytes_max = KIB,
+                           .on_done = on_done,
+                           .ctx = &x,
+                       });
+    loop_run(x.loop);
+    assert_int_equal(http_script_connections(x.script), 1);
+    assert_int_equal(x.error.kind, ERROR_UNKNOWN);
+    assert_string_equal(x.error.code, "RequestTimeout");
+    exchange_end(&x);
+}
+
+/* A server that speaks no TLS: nothing of the request went out. */
+static void test_failed_handshake_was_not_sent(void **state)
+{
+    (void)state;
+    struct exchange x;
+    exchange_init(&x, play_ok,
+                  &(struct http_options){.connections_max = 1, .connect_timeout_ms = 100});
+    char url[64];
+    snprintf(url, sizeof(url), "https%s", http_script_url(x.script) + strlen("http"));
+    http_start(x.http, &(struct http_spec){
+                           .method = "POST",
+                           .url = url,
+                           .body = SLICE_LITERAL("{}"),
+                           .timeout_ms = TIMEOUT_MS,
+                           .response_bytes_max = KIB,
+                           .on_done = on_done,
+                           .ctx = &x,
+                       });
+    loop_run(x.loop);
+    assert_int_equal(x.error.kind, ERROR_RETRY);
+    assert_string_equal(x.error.code, "ConnectionTimeout");
+    assert_int_equal(x.requests, 0);
+    exchange_end(&x);
+}
+
 /* What waits for a connection has its deadline too, and was surely not done. */
 static void test_waiting_for_a_connection_times_out(void **state)
 {
@@ -414,15 +472,6 @@ static void test_answer_over_the_limit(void **state)
     post(&x, "{}"); /* the limit was that request's */
     assert_int_equal(x.status, 200);
     exchange_end(&x);
-}
-
-static void play_ok_if_loud(void *ctx, const struct http_script_request *request,
-                            struct http_script_answer *answer)
-{
-    if (slice_equal_str(request->body, "silent"))
-        play_silence(ctx, request, answer);
-    else
-        play_ok(ctx, request, answer);
 }
 
 static void test_cancel_does_not_call_back(void **state)
@@ -674,6 +723,8 @@ int main(void)
         cmocka_unit_test(test_bad_url_is_permanent),
         cmocka_unit_test(test_refused_connection_was_not_sent),
         cmocka_unit_test(test_silence_ends_as_unknown),
+        cmocka_unit_test(test_silence_on_a_used_connection_is_unknown),
+        cmocka_unit_test(test_failed_handshake_was_not_sent),
         cmocka_unit_test(test_waiting_for_a_connection_times_out),
         cmocka_unit_test(test_answer_over_the_limit),
         cmocka_unit_test(test_cancel_does_not_call_back),
