@@ -464,6 +464,33 @@ static void imds_without_session_tokens_is_asked_the_old_way(void **state)
     assert_non_null(strstr(w->answer.error.text, "disabled"));
 }
 
+/* The service cannot get new keys: the old ones go on, since AWS may still take them. */
+static void imds_keys_that_have_expired_are_tried_on(void **state)
+{
+    static const int64_t left_ms[] = {-3600000, 0, 1000, 59999};
+    struct world *w = *state;
+    char body[512];
+    start(w);
+    for (size_t i = 0; i < ARRAY_LEN(left_ms); i++) {
+        get(w);
+        respond(w, 200, "tok");
+        respond(w, 200, "my-role");
+        int64_t now_ms = w->loop.now.wall.ms;
+        keys_json(body, "AKOLD", now_ms + left_ms[i]);
+        respond(w, 200, body);
+        assert_string_equal(w->answer.id, "AKOLD");
+        int64_t life_ms = w->answer.expires_ms - now_ms;
+        assert_in_range(life_ms, 17 * MS_PER_MINUTE, 25 * MS_PER_MINUTE);
+        advance(w, life_ms);
+    }
+    get(w);
+    respond(w, 200, "tok");
+    respond(w, 200, "my-role");
+    keys_json(body, "AKNEW", w->loop.now.wall.ms + 60000);
+    respond(w, 200, body);
+    assert_int_equal(w->answer.expires_ms, w->loop.now.wall.ms + 60000);
+}
+
 static void off_ec2_it_gives_up_after_one_try(void **state)
 {
     struct world *w = *state;
@@ -544,6 +571,7 @@ int main(void)
         CASE(web_identity_without_a_role_is_a_mistake),
         CASE(imds_gives_the_keys_of_the_role),
         CASE(imds_without_session_tokens_is_asked_the_old_way),
+        CASE(imds_keys_that_have_expired_are_tried_on),
         CASE(off_ec2_it_gives_up_after_one_try),
         CASE(imds_must_not_lead_elsewhere),
         CASE(imds_endpoint_from_environment_and_profile),
