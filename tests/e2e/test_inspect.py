@@ -65,7 +65,8 @@ def test_endpoint(arguments, url):
 
 def test_endpoint_error():
     run = inspect("endpoint", "--service", "sqs", "--region", "r", "--fips", "--endpoint", "http://localhost")
-    assert run.returncode != 0 and "FIPS" in run.stderr.upper()
+    assert run.returncode == 1 and "FIPS" in run.stderr
+    assert "FIPS" in json.loads(run.stdout)["error"]
 
 
 def test_sign():
@@ -89,6 +90,8 @@ def test_sign():
     assert "SignedHeaders=content-type;host;x-amz-date;x-amz-target" in first
     assert "x-amz-security-token" in second
     assert inspect("sign", text="{}\n").returncode == EX_DATAERR
+    for wrong in ({"headers": {"a": "b"}}, {"unsigned_headers": "a"}, {"body_b64": 5}, {"session_token": 5}):
+        assert inspect("sign", text=json.dumps({**request, **wrong}) + "\n").returncode == EX_DATAERR, wrong
 
 
 def test_envelope_of_nonsense():

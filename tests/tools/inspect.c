@@ -37,6 +37,7 @@ void inspect_print(const struct buf *out)
 {
     fwrite(buf_text(out), 1, out->len, stdout);
     putchar('\n');
+    fflush(stdout); /* whoever feeds it line by line waits for this one */
 }
 
 int inspect_usage_error(const char *format, ...)

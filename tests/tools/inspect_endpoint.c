@@ -57,14 +57,18 @@ int inspect_endpoint(int argc, char **argv)
     int usage = parse_arguments(argc, argv, &query);
     if (usage != 0)
         return usage;
+    CLEANUP(buf_release) struct buf out;
+    buf_init(&out, (size_t)16 * ENDPOINT_URL_SIZE);
     struct endpoint endpoint;
     struct error error;
     if (endpoint_resolve(&query, &endpoint, &error) != STATUS_OK) {
         fprintf(stderr, "inspect: %s\n", error.text);
+        buf_append_str(&out, "{\"error\":");
+        json_append_string(&out, slice_from_str(error.text));
+        buf_append_byte(&out, '}');
+        inspect_print(&out);
         return INSPECT_REFUSED;
     }
-    CLEANUP(buf_release) struct buf out;
-    buf_init(&out, (size_t)16 * ENDPOINT_URL_SIZE);
     buf_append_str(&out, "{\"url\":");
     json_append_string(&out, slice_from_str(endpoint.url));
     buf_append_str(&out, ",\"signing_region\":");

@@ -27,6 +27,26 @@ struct job {
 
 /* Each gives NULL, or what is wrong. */
 
+/* What is of another type must not count as absent: the signature would be of another request. */
+static bool is_absent_or(const cJSON *line, const char *name, int type)
+{
+    const cJSON *member = cJSON_GetObjectItemCaseSensitive(line, name);
+    return member == NULL || cJSON_IsNull(member) || (member->type & 0xff) == type;
+}
+
+static const char *check_types(const cJSON *line)
+{
+    if (!is_absent_or(line, "session_token", cJSON_String))
+        return "session_token is neither null nor a text";
+    if (!is_absent_or(line, "body_b64", cJSON_String))
+        return "body_b64 is not a text";
+    if (!is_absent_or(line, "headers", cJSON_Array))
+        return "headers is not a list of [name, value]";
+    if (!is_absent_or(line, "unsigned_headers", cJSON_Array))
+        return "unsigned_headers is not a list of names";
+    return NULL;
+}
+
 static const char *read_scope(struct job *job, const cJSON *line)
 {
     job->credentials.access_key_id = json_get_text(line, "access_key_id");
@@ -150,7 +170,9 @@ static const char *sign_line(struct slice text, struct buf *authorization)
     job.request.headers = job.headers;
     if (json_parse(text, &line, NULL) != STATUS_OK || !cJSON_IsObject(line))
         return "not a JSON object";
-    const char *problem = read_scope(&job, line);
+    const char *problem = check_types(line);
+    if (problem == NULL)
+        problem = read_scope(&job, line);
     if (problem == NULL)
         problem = read_url(&job, line);
     if (problem == NULL)
