@@ -73,6 +73,9 @@ NODISCARD enum status kafka_produce(struct kafka_producer *producer,
                                     const struct kafka_message *message, struct error *reterr);
 /* Records that wait for a report. */
 size_t kafka_producer_pending(const struct kafka_producer *producer);
+/* false: no broker has been connected for the last seconds; for /readyz. true until the first try
+ * has failed. */
+bool kafka_producer_is_reachable(const struct kafka_producer *producer);
 /* Does not block: librdkafka's threads are ended aside, and the loop runs on until they have. Call
  * it when nothing is pending or when giving up; no report comes any more. Accepts NULL. */
 void kafka_producer_free(struct kafka_producer *producer);
@@ -142,6 +145,8 @@ void kafka_consumer_release(struct kafka_consumer *consumer,
 /* High-water mark minus position, summed over assigned partitions; -1 while unknown: before the
  * first fetch, and where nothing has come yet because of a pause. */
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
+/* As kafka_producer_is_reachable. */
+bool kafka_consumer_is_reachable(const struct kafka_consumer *consumer);
 /* Leaves the group; on_closed (with the callbacks' ctx) comes when it has been left, if the broker
  * answers at all: have a time limit. No record comes any more; on_revoked does, once, if anything
  * is assigned. */

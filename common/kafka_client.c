@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -49,6 +50,8 @@ static void handle_error(struct kafka_client *client, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
+    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        client->is_reachable = false;
     if (!rd_kafka_event_error_is_fatal(event)) {
         /* librdkafka goes on by itself: all brokers down, a topic that is not there, ... */
         report_line(client, LOG_WARN, rd_kafka_err2name(err), text);
@@ -59,17 +62,38 @@ static void handle_error(struct kafka_client *client, rd_kafka_event_t *event)
     client->on_fatal(client->ctx, &error);
 }
 
+/* There is an event for the last connection lost and none for the next one made; of the statistics,
+ * nothing else is of use here. */
+static void handle_statistics(struct kafka_client *client, rd_kafka_event_t *event)
+{
+    const char *json = rd_kafka_event_stats(event);
+    client->is_reachable = json != NULL && strstr(json, "\"state\":\"UP\"") != NULL;
+}
+
+/* false: an event for the caller. */
+static bool handle_common(struct kafka_client *client, rd_kafka_event_t *event)
+{
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_LOG:
+        handle_log(client, event);
+        return true;
+    case RD_KAFKA_EVENT_ERROR:
+        handle_error(client, event);
+        return true;
+    case RD_KAFKA_EVENT_STATS:
+        handle_statistics(client, event);
+        return true;
+    default: /* the types are librdkafka's, and plain integers */
+        return false;
+    }
+}
+
 rd_kafka_event_t *kafka_client_next(struct kafka_client *client, rd_kafka_queue_t *queue)
 {
     while (!client->is_closing) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 0);
-        rd_kafka_event_type_t type = rd_kafka_event_type(event);
-        if (event == NULL || (type != RD_KAFKA_EVENT_LOG && type != RD_KAFKA_EVENT_ERROR))
+        if (event == NULL || !handle_common(client, event))
             return event;
-        if (type == RD_KAFKA_EVENT_LOG)
-            handle_log(client, event);
-        else
-            handle_error(client, event);
         rd_kafka_event_destroy(event);
     }
     return NULL;
@@ -178,7 +202,8 @@ enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
     char text[KAFKA_TEXT_SIZE];
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_FETCH |
                                        RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
-                                       RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+                                       RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
+                                       RD_KAFKA_EVENT_STATS);
     client->rk = rd_kafka_new(type, conf, text, sizeof(text));
     if (client->rk == NULL) {
         buf_printf(errors, "Kafka: %s\n", text);
@@ -193,6 +218,7 @@ enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
     CHECK(uv_poll_init(uv, &client->wake, client->wake_fd) == 0);
     CHECK(uv_poll_start(&client->wake, UV_READABLE, on_wake_readable) == 0);
     client->open_handles = 2;
+    client->is_reachable = true;
     kafka_client_watch(client, client->events);
     merge(client, rd_kafka_queue_get_main(client->rk));
     merge(client, rd_kafka_queue_get_consumer(client->rk));

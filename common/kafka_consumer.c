@@ -394,6 +394,11 @@ int64_t kafka_consumer_lag(const struct kafka_consumer *consumer)
     return lag;
 }
 
+bool kafka_consumer_is_reachable(const struct kafka_consumer *consumer)
+{
+    return consumer->client.is_reachable;
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void free_when_closed(struct kafka_consumer *consumer)

@@ -60,6 +60,7 @@ struct kafka_client {
     unsigned open_handles;
     bool is_woken; /* on_wake is deferred */
     bool is_closing;
+    bool is_reachable;
     pthread_t ender;
 
     unsigned logged; /* lines of this window */

@@ -218,6 +218,11 @@ size_t kafka_producer_pending(const struct kafka_producer *producer)
     return producer->pending;
 }
 
+bool kafka_producer_is_reachable(const struct kafka_producer *producer)
+{
+    return producer->client.is_reachable;
+}
+
 /* --- life ------------------------------------------------------------------------------------ */
 
 static void on_gone(struct kafka_client *client)
@@ -238,6 +243,7 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
         {"queue.buffering.max.kbytes", "262144"},
         {"message.max.bytes", "33554432"}, /* RECORD_BYTES_MAX: the broker decides */
         {"topic.metadata.propagation.max.ms", "10000"},
+        {"statistics.interval.ms", "3000"}, /* kafka_producer_is_reachable */
     };
     static const struct kafka_property forced[] = {
         {"enable.idempotence", "true"}, {"acks", "all"}, {"log.queue", "true"}};

@@ -14,6 +14,7 @@ struct report {
 struct fixture {
     struct mock_kafka mock;
     struct kafka_producer *producer;
+    struct loop_timer *timer;
     struct report reports[REPORTS_MAX];
     size_t report_count;
     size_t wanted;
@@ -250,6 +251,44 @@ static void properties_come_from_the_environment(void **state)
     run_until_reports(f, 1);
 }
 
+static void on_poll(void *ctx)
+{
+    struct fixture *f = ctx;
+    bool is_reachable = kafka_producer_is_reachable(f->producer);
+    f->done = is_reachable == (f->wanted == 1);
+    if (f->done) {
+        loop_stop(f->mock.loop);
+        return;
+    }
+    struct mono_ms soon = mono_add(loop_now(f->mock.loop).mono, 5);
+    loop_timer_set(f->timer, (struct deadline){soon, {TIME_NEVER}});
+}
+
+static void run_until_reachable_is(struct fixture *f, bool wanted)
+{
+    f->wanted = wanted;
+    f->done = false;
+    loop_timer_set(f->timer, (struct deadline){loop_now(f->mock.loop).mono, {TIME_NEVER}});
+    mock_kafka_run_until(&f->mock, &f->done);
+}
+
+static void it_knows_whether_a_broker_is_there(void **state)
+{
+    struct fixture *f = *state;
+    const struct kafka_property quick[] = {{"statistics.interval.ms", "50"},
+                                           {"reconnect.backoff.max.ms", "200"}};
+    open_producer(f, quick, 2);
+    f->timer = loop_timer_new(f->mock.loop, on_poll, f);
+    assert_true(kafka_producer_is_reachable(f->producer));
+    produce_to(f, "target", 1);
+    run_until_reports(f, 1);
+    rd_kafka_mock_broker_set_down(f->mock.cluster, 1);
+    run_until_reachable_is(f, false);
+    rd_kafka_mock_broker_set_up(f->mock.cluster, 1);
+    run_until_reachable_is(f, true);
+    loop_timer_free(f->timer);
+}
+
 static void giving_up_does_not_wait(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +343,7 @@ int main(void)
         TEST(what_cannot_be_taken_is_refused_at_once),
         TEST(refused_properties_are_all_named),
         TEST(properties_come_from_the_environment),
+        TEST(it_knows_whether_a_broker_is_there),
         TEST(giving_up_does_not_wait),
         TEST(check_counts_partitions),
         TEST(check_says_when_nobody_answers),
