@@ -25,6 +25,7 @@ struct relay_held {
     struct envelope *envelope; /* NULL: not decoded, or unreadable */
     struct buf body;           /* of an unreadable message, for the dead-letter topic */
     enum relay_queue queue;
+    uint32_t receive_count;
 };
 
 struct relay_shell_poll {

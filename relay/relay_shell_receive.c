@@ -54,14 +54,31 @@ static enum relay_verdict verdict_of(enum status status)
     return status == STATUS_UNSUPPORTED ? RELAY_UNSUPPORTED : RELAY_CORRUPT;
 }
 
+/* It comes again every half minute: the first time is news. */
+static enum log_level level_of(uint32_t receive_count)
+{
+    return receive_count <= 1 ? LOG_WARN : LOG_DEBUG;
+}
+
 static void log_unreadable(struct relay_shell *s, const struct sqs_message *m, const char *reason)
 {
-    /* It comes again every half minute: the first time is news. */
-    enum log_level level = m->receive_count <= 1 ? LOG_WARN : LOG_DEBUG;
     if (relay_shell_may_log(s))
-        log_event(s->log, level, "message_unreadable", LOG_TEXT("message_id", m->message_id),
-                  LOG_STR("reason", reason), LOG_NUMBER("receive_count", m->receive_count),
-                  LOG_NUMBER("sent_ms", m->sent_ms));
+        log_event(s->log, level_of(m->receive_count), "message_unreadable",
+                  LOG_TEXT("message_id", m->message_id), LOG_STR("reason", reason),
+                  LOG_NUMBER("receive_count", m->receive_count), LOG_NUMBER("sent_ms", m->sent_ms));
+}
+
+static void log_undecodable(struct relay_shell *s, const struct relay_held *h,
+                            const struct error *error)
+{
+    struct envelope_info info;
+    char id[ENVELOPE_ID_HEX_SIZE] = "";
+    if (envelope_peek(buf_slice(&s->raw), &info) == STATUS_OK)
+        envelope_id_hex(&info.id, id);
+    if (relay_shell_may_log(s))
+        log_event(s->log, level_of(h->receive_count), "envelope_undecodable",
+                  LOG_STR("envelope_id", id), LOG_STR("code", error->code),
+                  LOG_STR("text", error->text), LOG_NUMBER("receive_count", h->receive_count));
 }
 
 /* Fills verdict, id, first due and bytes; the frames are in s->raw afterwards. */
@@ -109,6 +126,7 @@ static void take_message(struct relay_shell *s, const struct relay_shell_poll *p
     look_into(s, m, &event.received);
     keep_receipt(h, m->receipt_handle);
     h->queue = poll->queue;
+    h->receive_count = m->receive_count;
     s->received[poll->queue]++;
     buf_init(&h->body, SQS_MESSAGE_BYTES_MAX);
     if (event.received.verdict != RELAY_READABLE)
@@ -167,8 +185,7 @@ void relay_shell_hold(struct relay_shell *s, struct relay_ref slot)
         event.decoded.blob_bytes = blob == NULL ? 0 : blob->total_bytes;
     } else {
         encode_base64(buf_slice(&s->raw), &h->body);
-        if (relay_shell_may_log(s))
-            log_error(s->log, "envelope_unreadable", &error);
+        log_undecodable(s, h, &error);
     }
     relay_shell_feed(s, &event);
 }
