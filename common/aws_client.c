@@ -374,6 +374,7 @@ static void transmit(struct aws_request *request)
                                                  .body = buf_slice(&request->body),
                                                  .timeout_ms = request->call.timeout_ms,
                                                  .response_bytes_max = HTTP_RESPONSE_BYTES_MAX,
+                                                 .once = request->call.writes,
                                                  .on_done = on_answer,
                                                  .ctx = request,
                                              });

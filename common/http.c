@@ -105,8 +105,11 @@ static const struct curl_failure failures[] = {
 static void describe_failure(const struct http_request *request, CURLcode result,
                              struct error *error)
 {
-    const char *text =
-        request->curl_error[0] != '\0' ? request->curl_error : curl_easy_strerror(result);
+    const char *text = request->curl_error;
+    if (result == CURLE_ABORTED_BY_CALLBACK)
+        text = "the connection was closed without an answer";
+    else if (text[0] == '\0')
+        text = curl_easy_strerror(result);
     if (request->answer_too_large) {
         error_set(error, ERROR_UNKNOWN, "ResponseTooLarge", "the answer is over its limit");
     } else if (request->sent) {

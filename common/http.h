@@ -3,13 +3,14 @@
  *
  * The happy path is: http_request, connection from the pool or new, answer read whole, on_done. The
  * failure modes are: no connection (surely not done), cut off or timed out after sending (unknown),
- * an answer over a limit or not whole (unknown). A reused connection that the server had closed is
- * tried again at once on a new one when nothing of an answer has come (docs: aws-facts,
- * section 8.2).
+ * an answer over a limit or not whole (unknown). What went out on a reused connection that the
+ * server had closed is tried again at once on a new one when nothing of an answer has come, but for
+ * requests that may be sent only once (docs: aws-facts, section 8.2).
  */
 #ifndef COMMON_HTTP_H
 #define COMMON_HTTP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -40,6 +41,10 @@ struct http_spec {
     struct slice body; /* null: no body. Copied. */
     int64_t timeout_ms;
     size_t response_bytes_max;
+    /* Never sent twice: a used connection that is closed without an answer leaves it unknown, where
+     * other requests are tried again on a new connection. For what must not be done twice unseen.
+     */
+    bool once;
     http_done_fn *on_done;
     void *ctx;
 };

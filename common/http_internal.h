@@ -36,6 +36,7 @@ struct http_request {
     struct buf answer_body;
     bool answer_headers_whole;
     bool answer_too_large;
+    bool once;
     bool sent;
     int answer_status;
 

@@ -143,14 +143,18 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
     return len == 0 ? 1 : 0;
 }
 
-/* From here on the server may have seen the request. */
+/* From here on the server may have seen the request. Called again when curl repeats it because a
+ * reused connection was closed without an answer: the server may have acted on it all the same. */
 static int on_before_request(void *ctx, char *address, char *local, int port, int local_port)
 {
     (void)address;
     (void)local;
     (void)port;
     (void)local_port;
-    http_request_of(ctx)->sent = true;
+    struct http_request *request = http_request_of(ctx);
+    if (request->sent && request->once)
+        return CURL_PREREQFUNC_ABORT;
+    request->sent = true;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -301,6 +305,7 @@ static void set_method(struct http_request *request, const struct http_spec *spe
 const char *http_request_prepare(struct http_request *request, const struct http_spec *spec)
 {
     request->sent = false;
+    request->once = spec->once;
     request->answer_status = 0;
     request->answer_headers_whole = false;
     request->answer_too_large = false;

@@ -327,6 +327,20 @@ static void test_writes_end_as_unknown(void **state)
     }
 }
 
+/* Also on a connection that has been used, where HTTP clients like to repeat without saying so. */
+static void test_unanswered_write_is_not_repeated(void **state)
+{
+    (void)state;
+    struct fixture f;
+    PLAYS(f, ENDPOINT_SQS, OK("a"), {.close = true}, OK("b"));
+    run(&f, (struct aws_call){.writes = true});
+    run(&f, (struct aws_call){.writes = true});
+    assert_int_equal(f.error.kind, ERROR_UNKNOWN);
+    assert_int_equal(f.requests, 2);
+    assert_int_equal(f.seen[1].connection, 0);
+    fixture_end(&f);
+}
+
 static void test_checksum_that_holds(void **state)
 {
     (void)state;
@@ -631,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_attempts_end),
         cmocka_unit_test(test_permanent_failure_is_not_retried),
         cmocka_unit_test(test_writes_end_as_unknown),
+        cmocka_unit_test(test_unanswered_write_is_not_repeated),
         cmocka_unit_test(test_checksum_that_holds),
         cmocka_unit_test(test_caller_that_decides_gets_every_failure),
         cmocka_unit_test(test_retries_of_the_caller_use_up_the_quota),

@@ -275,6 +275,46 @@ static void test_stale_connection_is_replaced(void **state)
     exchange_end(&x);
 }
 
+static void play_ok_but_close_the_second(void *ctx, const struct http_script_request *request,
+                                         struct http_script_answer *answer)
+{
+    if (request->number == 1)
+        answer->close = true;
+    else
+        play_ok(ctx, request, answer);
+}
+
+/* The server may have acted on what it did not answer. */
+static void test_unanswered_request_is_repeated_unless_it_must_not(void **state)
+{
+    (void)state;
+    for (int once = 0; once <= 1; once++) {
+        struct exchange x;
+        exchange_init(&x, play_ok_but_close_the_second, NULL);
+        post(&x, "{}");
+        x.wanted = 2;
+        http_start(x.http, &(struct http_spec){
+                               .method = "POST",
+                               .url = http_script_url(x.script),
+                               .body = SLICE_LITERAL("{}"),
+                               .timeout_ms = TIMEOUT_MS,
+                               .response_bytes_max = KIB,
+                               .once = once == 1,
+                               .on_done = on_done,
+                               .ctx = &x,
+                           });
+        loop_run(x.loop);
+        assert_int_equal(x.connections_seen[1], 0); /* the first one's connection */
+        assert_int_equal(x.requests, once == 1 ? 2 : 3);
+        assert_int_equal(x.error.kind, once == 1 ? ERROR_UNKNOWN : ERROR_NONE);
+        if (once == 1)
+            assert_string_equal(x.error.code, "ConnectionClosed");
+        post(&x, "{}");
+        assert_int_equal(x.status, 200);
+        exchange_end(&x);
+    }
+}
+
 static void test_header_injection_is_refused(void **state)
 {
     (void)state;
@@ -719,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_connection_is_used_again),
         cmocka_unit_test(test_connections_are_bounded),
         cmocka_unit_test(test_stale_connection_is_replaced),
+        cmocka_unit_test(test_unanswered_request_is_repeated_unless_it_must_not),
         cmocka_unit_test(test_header_injection_is_refused),
         cmocka_unit_test(test_bad_url_is_permanent),
         cmocka_unit_test(test_refused_connection_was_not_sent),
