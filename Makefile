@@ -78,7 +78,9 @@ CORE_BASE_OBJS := $(patsubst %,$(OBJ)/common/%.o,timer_heap table delay num)
 # Tests and tools: tests/<folder>/*.c is one program each, but for unit (one a file).
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
-MODEL_SRCS := $(wildcard tests/model/*.c)
+# With the emulator's pure parts, which have unit tests of their own.
+MODEL_SRCS := $(wildcard tests/model/*.c) \
+              $(addprefix tests/emulator/,faults.c http_request.c json_out.c signature.c)
 MODEL_LIB  := $(BUILD)/libmodel.a
 LOAD_SRCS  := $(filter-out tests/load/main.c,$(wildcard tests/load/*.c))
 LOAD_LIB   := $(BUILD)/libload.a

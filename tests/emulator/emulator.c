@@ -49,6 +49,15 @@ static void on_request(void *ctx, struct http_exchange *exchange)
         call_begin(emulator, exchange);
 }
 
+static void add_long_lived_key(struct emulator *emulator, const struct emulator_options *options)
+{
+    struct sts_credentials key = {.expires_ms = INT64_MAX};
+    snprintf(key.access_key_id, sizeof(key.access_key_id), "%s", options->access_key_id);
+    snprintf(key.secret_access_key, sizeof(key.secret_access_key), "%s",
+             options->secret_access_key);
+    sts_model_add(emulator->keys, &key);
+}
+
 struct emulator *emulator_new(uv_loop_t *loop, const struct emulator_options *options,
                               int *ret_error)
 {
@@ -71,7 +80,7 @@ struct emulator *emulator_new(uv_loop_t *loop, const struct emulator_options *op
     emulator->sqs = sqs_model_new(&(struct sqs_model_options){.seed = options->seed});
     emulator->dynamodb = dynamodb_model_new(options->seed + 1);
     emulator->keys = sts_model_new(options->seed + 2);
-    sts_model_add(emulator->keys, options->access_key_id, options->secret_access_key);
+    add_long_lived_key(emulator, options);
     emulator->faults = faults_new();
     emulator->stats = mem_calloc(call_operation_count(), sizeof(*emulator->stats));
     emulator->log = mem_calloc(EMULATOR_LOG_ENTRIES, sizeof(*emulator->log));

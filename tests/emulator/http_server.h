@@ -13,27 +13,10 @@
 
 #include "common/buf.h"
 #include "common/slice.h"
+#include "tests/emulator/http_request.h"
 
-#define HTTP_REQUEST_HEADERS_MAX    64
 #define HTTP_REQUEST_HEAD_BYTES_MAX (64 * 1024)
 #define HTTP_REQUEST_BODY_BYTES_MAX (32 * 1024 * 1024) /* BatchWriteItem: 16 MB in base64 */
-
-struct http_header {
-    struct slice name; /* as sent; compare without case */
-    struct slice value;
-};
-
-struct http_request {
-    struct slice method;
-    struct slice path;  /* as sent, without the query */
-    struct slice query; /* null: none */
-    struct http_header headers[HTTP_REQUEST_HEADERS_MAX];
-    size_t header_count;
-    struct slice body;
-};
-
-/* The first value of that name, null if there is none. */
-struct slice http_request_header(const struct http_request *request, const char *name);
 
 struct http_exchange; /* one request that waits for its answer */
 typedef void http_request_fn(void *ctx, struct http_exchange *exchange);

@@ -176,6 +176,15 @@ static bool same_name(struct slice a, struct slice b)
     return a.len == b.len && strncasecmp((const char *)a.ptr, (const char *)b.ptr, a.len) == 0;
 }
 
+static struct slice trim(struct slice s)
+{
+    while (s.len > 0 && s.ptr[0] == ' ')
+        s = slice_from(s.ptr + 1, s.len - 1);
+    while (s.len > 0 && s.ptr[s.len - 1] == ' ')
+        s.len--;
+    return s;
+}
+
 /* All values of that name, joined by commas, runs of spaces collapsed. False: there is none. */
 static bool append_header_value(struct buf *out, const struct http_request *request,
                                 struct slice name)
@@ -187,7 +196,7 @@ static bool append_header_value(struct buf *out, const struct http_request *requ
         if (found)
             buf_append_byte(out, ',');
         found = true;
-        struct slice value = request->headers[i].value;
+        struct slice value = trim(request->headers[i].value);
         for (size_t k = 0; k < value.len; k++) {
             if (value.ptr[k] != ' ' || k == 0 || value.ptr[k - 1] != ' ')
                 buf_append_byte(out, value.ptr[k]);

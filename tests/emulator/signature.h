@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-#include "tests/emulator/http_server.h"
+#include "common/buf.h"
+#include "tests/emulator/http_request.h"
 #include "tests/model/sts_model.h"
 
 #define SIGNATURE_SKEW_MS_MAX (15 * 60 * 1000)

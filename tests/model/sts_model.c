@@ -54,7 +54,7 @@ static struct entry *find_entry(const struct sts_model *model, struct slice acce
     return node == NULL ? NULL : container_of(node, struct entry, by_id);
 }
 
-static void insert(struct sts_model *model, const struct sts_credentials *credentials)
+void sts_model_add(struct sts_model *model, const struct sts_credentials *credentials)
 {
     struct entry *entry = mem_calloc(1, sizeof(*entry));
     entry->credentials = *credentials;
@@ -64,16 +64,6 @@ static void insert(struct sts_model *model, const struct sts_credentials *creden
         remove_entry(model, there);
     model_map_insert(&model->by_id, &entry->by_id, id);
     model_list_append(&model->by_age, &entry->by_age);
-}
-
-void sts_model_add(struct sts_model *model, const char *access_key_id,
-                   const char *secret_access_key)
-{
-    struct sts_credentials credentials = {.expires_ms = INT64_MAX};
-    snprintf(credentials.access_key_id, sizeof(credentials.access_key_id), "%s", access_key_id);
-    snprintf(credentials.secret_access_key, sizeof(credentials.secret_access_key), "%s",
-             secret_access_key);
-    insert(model, &credentials);
 }
 
 static void draw(struct sts_model *model, const char *alphabet, const char *prefix, size_t len,
@@ -96,7 +86,7 @@ struct sts_credentials sts_model_issue(struct sts_model *model, int64_t now_ms, 
     draw(model, upper, "ASIA", 20, credentials.access_key_id);
     draw(model, base64, "", 40, credentials.secret_access_key);
     draw(model, base64, "FwoGZXIvYXdzE", 160, credentials.session_token);
-    insert(model, &credentials);
+    sts_model_add(model, &credentials);
     return credentials;
 }
 

@@ -24,9 +24,8 @@ struct sts_model;
 struct sts_model *sts_model_new(uint64_t seed);
 void sts_model_free(struct sts_model *model);
 
-/* A long-lived key. The texts are cut to fit. */
-void sts_model_add(struct sts_model *model, const char *access_key_id,
-                   const char *secret_access_key);
+/* A key of the caller's making; takes the place of one with the same id. */
+void sts_model_add(struct sts_model *model, const struct sts_credentials *credentials);
 /* A session that ends at now_ms + lifetime_ms. */
 struct sts_credentials sts_model_issue(struct sts_model *model, int64_t now_ms,
                                        int64_t lifetime_ms);

@@ -1,0 +1,26 @@
+/* A parsed HTTP request: views into the bytes that came. Pure. */
+#ifndef TESTS_EMULATOR_HTTP_REQUEST_H
+#define TESTS_EMULATOR_HTTP_REQUEST_H
+
+#include "common/slice.h"
+
+#define HTTP_REQUEST_HEADERS_MAX 64
+
+struct http_header {
+    struct slice name; /* as sent; compare without case */
+    struct slice value;
+};
+
+struct http_request {
+    struct slice method;
+    struct slice path;  /* as sent, without the query */
+    struct slice query; /* null: none */
+    struct http_header headers[HTTP_REQUEST_HEADERS_MAX];
+    size_t header_count;
+    struct slice body;
+};
+
+/* The first value of that name, null if there is none. */
+struct slice http_request_header(const struct http_request *request, const char *name);
+
+#endif
