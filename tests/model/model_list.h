@@ -46,6 +46,14 @@ static inline void model_list_append(struct model_list *list, struct model_list_
     list->head.previous = node;
 }
 
+static inline void model_list_prepend(struct model_list *list, struct model_list_node *node)
+{
+    node->previous = &list->head;
+    node->next = list->head.next;
+    list->head.next->previous = node;
+    list->head.next = node;
+}
+
 /* Absent is fine. */
 static inline void model_list_remove(struct model_list_node *node)
 {

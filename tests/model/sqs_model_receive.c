@@ -295,8 +295,11 @@ bool sqs_model_receive(struct sqs_model_queue *queue, const struct sqs_model_rec
     for (size_t i = 0; i < count; i++) {
         take(queue, picked[i], visibility_ms, now_ms);
         give(queue, picked[i], &ret[i]);
-        if (spec->duplicate && !queue->fifo)
+        if (spec->duplicate && !queue->fifo) { /* the very next receive gets it too */
             sqs_model_store_hand_back(queue, picked[i], now_ms);
+            model_list_remove(&picked[i]->place);
+            model_list_prepend(&queue->ready, &picked[i]->place);
+        }
     }
     if (count > 0 && !slice_is_null(spec->attempt_id))
         remember_attempt(queue, spec->attempt_id, picked, count, now_ms);
