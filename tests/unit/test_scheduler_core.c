@@ -38,6 +38,24 @@ static void ticks_go_out_at_start_and_ahead_of_every_bucket(void **state)
     world_free(w);
 }
 
+static void ticks_that_did_not_go_out_are_sent_again(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    limits.shards = 8;
+    struct world *w = world_new(&limits, 1);
+    w->ticks_down = true;
+    world_start(w, 0);
+    world_run(w, 20 * SECOND);
+    assert_int_equal(w->message_count, 0);
+    assert_true(scheduler_core_failing_ms(w->nodes[0].core, SCHEDULER_DEPENDS_TIMER_QUEUE,
+                                          world_now(w)) >= 0);
+    w->ticks_down = false;
+    world_run(w, 6 * SECOND);
+    assert_int_equal(ticks_of(w, 0), 8);
+    world_free(w);
+}
+
 static void raised_shards_are_noticed_with_the_next_bucket(void **state)
 {
     (void)state;
@@ -253,6 +271,38 @@ static void a_shard_without_a_cursor_is_left(void **state)
     world_free(w);
 }
 
+/* The world checks what a call may carry. */
+static void large_packs_are_spread_over_calls(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 20, 30 * SECOND, 0, 300 * KIB);
+    world_start(w, 0);
+    world_run(w, MINUTE);
+    world_check_delivered(w);
+    assert_in_range(w->sends, 10, 20);
+    world_free(w);
+}
+
+static void a_pack_waits_for_company_no_longer_than_the_linger(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    limits.send_linger_ms = 200;
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 12, 30 * SECOND, 1000, 100);
+    world_start(w, 0);
+    world_run(w, MINUTE);
+    world_check_delivered(w);
+    for (uint32_t i = 0; i < w->item_count; i++) {
+        int64_t planned = w->items[i].item.due_ms - limits.handoff_ms;
+        assert_in_range(w->items[i].sent_ms, planned + 200, planned + 220);
+    }
+    assert_int_equal(w->sends, 12);
+    world_free(w);
+}
+
 /* --- trouble -----------------------------------------------------------------------------------
  */
 
@@ -334,6 +384,9 @@ int main(void)
         cmocka_unit_test(a_ready_queue_that_is_down_skips_nothing),
         cmocka_unit_test(a_table_that_is_down_is_waited_for),
         cmocka_unit_test(prefetching_keeps_to_its_memory),
+        cmocka_unit_test(ticks_that_did_not_go_out_are_sent_again),
+        cmocka_unit_test(large_packs_are_spread_over_calls),
+        cmocka_unit_test(a_pack_waits_for_company_no_longer_than_the_linger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

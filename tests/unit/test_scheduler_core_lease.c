@@ -123,6 +123,123 @@ static void a_move_without_an_answer_is_read_back(void **state)
     world_free(w);
 }
 
+/* The lease counts from before the poll was sent, however long it waited for the message. */
+static void a_lease_counts_from_before_the_request(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    limits.shards = 0;
+    struct world *w = world_new(&limits, 1);
+    world_add(w, 0, world_due(59 * SECOND), 100);
+    w->extend_down = true;
+    world_start(w, 0);
+    world_run(w, 4 * SECOND);
+    world_send_tick(w, 0, WORLD_EPOCH_MS / MINUTE);
+    world_run(w, SECOND);
+    assert_true(scheduler_core_holds(w->nodes[0].core, 0));
+    world_run(w, 4900);
+    assert_true(scheduler_core_holds(w->nodes[0].core, 0));
+    world_run(w, 200);
+    assert_false(scheduler_core_holds(w->nodes[0].core, 0));
+    world_free(w);
+}
+
+static void a_poll_that_took_too_long_is_extended_first(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    limits.shards = 0;
+    struct world *w = world_new(&limits, 1);
+    w->wait_ms = 30 * SECOND;
+    world_start(w, 0);
+    world_run(w, 20 * SECOND);
+    world_send_tick(w, 0, WORLD_EPOCH_MS / MINUTE);
+    world_run(w, 10 * SECOND);
+    assert_int_equal(world_counters(w, 0)->leases_lost, 0);
+    assert_int_equal(world_counters(w, 0)->ticks_finished, 1);
+    world_free(w);
+}
+
+/* The server thinks that our lease ended, we do not: the same tick comes once more. */
+static void a_tick_that_is_held_already_starts_afresh(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 100, 25 * SECOND, 300, 30 * KIB);
+    world_start(w, 0);
+    world_run(w, 10 * SECOND);
+    w->messages[0].visible_at = w->mono;
+    world_run(w, 2 * SECOND);
+    assert_int_equal(world_counters(w, 0)->leases_lost, 1);
+    assert_int_equal(w->messages[0].receive_count, 2);
+    world_run(w, MINUTE);
+    world_check_delivered(w);
+    assert_int_equal(world_counters(w, 0)->fence_refusals, 0);
+    world_free(w);
+}
+
+static void a_newer_fence_is_respected_before_dispatch(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 10, 25 * SECOND, 300, 30 * KIB);
+    assert_status(table_fence(SLICE_LITERAL("1000"), 5, w->cursors[0].fence), STATUS_OK);
+    world_start(w, 0);
+    world_run(w, 9 * SECOND);
+    assert_int_equal(world_counters(w, 0)->fence_refusals, 1);
+    assert_false(scheduler_core_holds(w->nodes[0].core, 0));
+    assert_int_equal(w->sends, 0);
+    world_run(w, 2 * MINUTE); /* by then the receive count has outgrown it */
+    world_check_delivered(w);
+    world_free(w);
+}
+
+static bool waits_for(const struct world *w, enum scheduler_effect_kind kind)
+{
+    for (uint32_t i = 0; i < w->pending_count; i++) {
+        if (w->pending[i].effect.kind == kind && w->pending[i].stage == WORLD_APPLY)
+            return true;
+    }
+    return false;
+}
+
+static void what_the_last_holder_moved_meanwhile_counts(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 20, SECOND, 100, 30 * KIB);
+    world_start(w, 0);
+    while (!waits_for(w, SCHEDULER_EFFECT_WRITE_FENCE))
+        assert_true(world_turn(w, w->mono + SECOND));
+    for (uint32_t i = 0; i < 10; i++)
+        w->items[i].delivered = 1;
+    memcpy(w->cursors[0].position.place, w->items[9].item.sk, TABLE_KEY_SIZE);
+    world_run(w, MINUTE);
+    world_check_delivered(w);
+    world_free(w);
+}
+
+/* Answers to sends of an earlier life of the shard say nothing about its packs of now. */
+static void late_answers_of_a_left_shard_change_nothing(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 30, SECOND, 100, 30 * KIB);
+    w->send_latency_ms = 6 * SECOND;
+    world_start(w, 0);
+    world_run(w, 2 * SECOND);
+    w->messages[0].visible_at = w->mono;
+    world_run(w, MINUTE);
+    assert_int_equal(world_counters(w, 0)->leases_lost, 1);
+    world_check_delivered(w);
+    assert_int_equal(world_cursor_minute(w, 0), 2);
+    world_free(w);
+}
+
 /* --- stop --------------------------------------------------------------------------------------
  */
 
@@ -148,6 +265,28 @@ static void a_stop_moves_the_cursor_and_hands_back(void **state)
     /* Twice, if our own last poll was the first to see it. */
     assert_in_range(world_counters(w, 0)->ticks_handed_back, 1, 2);
     world_crash(w, 0);
+    world_start(w, 1);
+    world_run(w, MINUTE);
+    world_check_delivered(w);
+    assert_int_equal(w->repeats, 0);
+    world_free(w);
+}
+
+static void a_stop_waits_for_sends_in_flight(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_fill(w, 30, SECOND, 100, 30 * KIB);
+    w->send_latency_ms = 2 * SECOND;
+    world_start(w, 0);
+    world_run(w, SECOND);
+    assert_true(scheduler_core_sends_in_flight(w->nodes[0].core) > 0);
+    world_stop(w, 0);
+    world_run(w, 6 * SECOND);
+    assert_true(scheduler_core_idle(w->nodes[0].core));
+    world_crash(w, 0);
+    w->send_latency_ms = 0;
     world_start(w, 1);
     world_run(w, MINUTE);
     world_check_delivered(w);
@@ -189,6 +328,13 @@ int main(void)
         cmocka_unit_test(a_move_without_an_answer_is_read_back),
         cmocka_unit_test(a_stop_moves_the_cursor_and_hands_back),
         cmocka_unit_test(a_stop_while_all_is_down_ends_too),
+        cmocka_unit_test(a_lease_counts_from_before_the_request),
+        cmocka_unit_test(a_poll_that_took_too_long_is_extended_first),
+        cmocka_unit_test(a_tick_that_is_held_already_starts_afresh),
+        cmocka_unit_test(a_newer_fence_is_respected_before_dispatch),
+        cmocka_unit_test(what_the_last_holder_moved_meanwhile_counts),
+        cmocka_unit_test(late_answers_of_a_left_shard_change_nothing),
+        cmocka_unit_test(a_stop_waits_for_sends_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
