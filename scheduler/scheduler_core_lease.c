@@ -300,13 +300,27 @@ static void extend(struct step *s, const struct tick_call *call)
         s->c->ticks[call->slots[i]].act_at = time_add(s->now.mono.ms, s->c->limits.extend_every_ms);
 }
 
+/* With one that is due go those that will be soon: one call for all, again and again. */
+static int64_t extend_up_to(const struct step *s)
+{
+    const struct scheduler_core *c = s->c;
+    for (uint32_t i = 0; i < c->shard_top; i++) {
+        for (uint32_t at = c->shards[i].ticks.head; at != ABSENT; at = c->ticks[at].next) {
+            if (c->ticks[at].act_at <= s->now.mono.ms)
+                return time_add(s->now.mono.ms, c->limits.extend_every_ms / 2);
+        }
+    }
+    return INT64_MIN;
+}
+
 static void extend_leases(struct step *s)
 {
     struct scheduler_core *c = s->c;
     struct tick_call call = {.purpose = TICK_HELD};
-    for (uint32_t i = 0; i < c->shard_top; i++) {
+    int64_t up_to = extend_up_to(s);
+    for (uint32_t i = 0; i < c->shard_top && up_to != INT64_MIN; i++) {
         for (uint32_t at = c->shards[i].ticks.head; at != ABSENT; at = c->ticks[at].next) {
-            if (c->ticks[at].act_at > s->now.mono.ms)
+            if (c->ticks[at].act_at > up_to)
                 continue;
             call_add(&call, c, at);
             if (call.count == SCHEDULER_BATCH_MAX) {

@@ -93,7 +93,8 @@ bool scheduler_shell_pages_add(struct scheduler_shell *shell, uint32_t page,
     const struct dynamodb_attribute *envelope = dynamodb_item_get(item, TABLE_ENVELOPE);
     int64_t due_ms;
     if (sk == NULL || table_parse_sk(sk->value, &due_ms) != STATUS_OK || envelope == NULL ||
-        envelope->type != DYNAMODB_B || envelope->value.len == 0) {
+        envelope->type != DYNAMODB_B || envelope->value.len == 0 ||
+        envelope->value.len > DYNAMODB_ITEM_BYTES_MAX) {
         shell->items_foreign++;
         log_event(shell->log, LOG_ERROR, "foreign_item_left_in_table",
                   LOG_TEXT("sk", sk == NULL ? SLICE_NULL : sk->value));

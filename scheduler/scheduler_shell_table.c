@@ -192,13 +192,15 @@ static void on_page(void *ctx, const struct dynamodb_item *items, size_t count, 
     struct scheduler_event event = {
         .kind = SCHEDULER_EVENT_PAGE_READ, .id = call.id, .result = table_result(error)};
     CLEANUP(mem_freep) struct scheduler_item *seen = mem_calloc(count, sizeof(*seen));
-    for (size_t i = 0; i < count; i++)
-        event.page.count +=
-            scheduler_shell_pages_add(shell, call.page, &items[i], &seen[event.page.count]) ? 1 : 0;
+    size_t taken = 0; /* a server may give more than was asked for; what is over comes again */
+    while (taken < count && event.page.count < shell->limits.page_items) {
+        if (scheduler_shell_pages_add(shell, call.page, &items[taken++], &seen[event.page.count]))
+            event.page.count++;
+    }
     event.page.items = seen;
-    event.page.more = more;
+    event.page.more = more || taken < count;
     const struct dynamodb_attribute *last =
-        count == 0 ? NULL : dynamodb_item_get(&items[count - 1], TABLE_SK);
+        taken == 0 ? NULL : dynamodb_item_get(&items[taken - 1], TABLE_SK);
     copy_key(last == NULL ? more_after : last->value, event.page.after);
     scheduler_shell_step(shell, &event);
 }
