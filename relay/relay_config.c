@@ -20,7 +20,7 @@
     }
 
 static const struct config_option options[] = {
-    OPTION("BUDGET", CONFIG_BYTES, budget_bytes, "256MiB", 16 * MIB, (int64_t)64 * 1024 * MIB,
+    OPTION("BUDGET", CONFIG_BYTES, budget_bytes, "256MiB", 32 * MIB, (int64_t)64 * 1024 * MIB,
            "memory for envelopes that are held, and again as much for Kafka's queue; when it is "
            "full nothing more is received"),
     OPTION("SLOTS", CONFIG_NUMBER, slots, "16384", RELAY_POLL_MESSAGES * 2, RELAY_SLOTS_MAX,

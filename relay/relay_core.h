@@ -257,6 +257,7 @@ struct relay_effects {
     X(extend_failures, "extensions that failed or stayed without answer")                          \
     X(defer_failures, "deferrals given up, so the message came back early or late")                \
     X(delete_failures, "deletes given up, so the message comes back once more")                    \
+    X(no_room, "messages put back for a second because they would not fit the budget")             \
     X(handed_back, "messages handed back on stop")                                                 \
     X(blobs_fetched, "large records fetched from the table")                                       \
     X(blob_failures, "fetches of large records that failed and were tried again")                  \
@@ -293,7 +294,13 @@ struct relay_list {
     uint32_t tail;
 };
 
-enum relay_leave { RELAY_LEAVE_DEFER, RELAY_LEAVE_PARK, RELAY_LEAVE_SOON, RELAY_LEAVE_BACK };
+enum relay_leave {
+    RELAY_LEAVE_DEFER,
+    RELAY_LEAVE_PARK,
+    RELAY_LEAVE_GARBLED,
+    RELAY_LEAVE_NO_ROOM,
+    RELAY_LEAVE_BACK,
+};
 
 enum relay_call { RELAY_CALL_VISIBILITY, RELAY_CALL_DELETE };
 #define RELAY_CALLS 2
@@ -392,6 +399,7 @@ struct relay_core {
     struct mono_ms full_until;
 
     struct relay_polls polls[RELAY_QUEUES];
+    uint32_t poll_turn; /* the queue that may poll next when there is room for one poll only */
     struct relay_list calls[RELAY_QUEUES][RELAY_CALLS];
     uint32_t calls_queued[RELAY_QUEUES][RELAY_CALLS];
     struct relay_batch_state batches[RELAY_BATCHES_MAX];

@@ -151,7 +151,8 @@ static int32_t seconds_wanted(const struct relay_core *c, const struct relay_slo
     }
     case RELAY_LEAVE_PARK:
         return whole_seconds(c->limits.park_ms, 1);
-    case RELAY_LEAVE_SOON:
+    case RELAY_LEAVE_GARBLED:
+    case RELAY_LEAVE_NO_ROOM:
         return 1;
     case RELAY_LEAVE_BACK:
         return 0;
@@ -231,8 +232,11 @@ static void count_left(struct relay_core *c, const struct relay_slot *s)
     case RELAY_LEAVE_PARK:
         c->counters.parked++;
         break;
-    case RELAY_LEAVE_SOON:
+    case RELAY_LEAVE_GARBLED:
         c->counters.garbled++;
+        break;
+    case RELAY_LEAVE_NO_ROOM:
+        c->counters.no_room++;
         break;
     case RELAY_LEAVE_BACK:
         c->counters.handed_back++;

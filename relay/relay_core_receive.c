@@ -13,7 +13,7 @@ void relay_slot_reject(struct relay_core *c, struct relay_slot *s, enum relay_ve
         return;
     }
     if (verdict == RELAY_GARBLED && s->receive_count <= RELAY_GARBLED_RETRIES) {
-        relay_slot_leave(c, s, RELAY_LEAVE_SOON, now);
+        relay_slot_leave(c, s, RELAY_LEAVE_GARBLED, now);
         return;
     }
     bool old = s->sent_ms > 0 && time_sub(now.wall.ms, s->sent_ms) > c->limits.park_max_ms;
@@ -74,6 +74,11 @@ void relay_on_received(struct relay_core *c, const struct relay_received *ev, st
     }
     if (time_sub(s->first_due_ms, now.wall.ms) > c->limits.hold_ms) {
         relay_slot_leave(c, s, RELAY_LEAVE_DEFER, now);
+        return;
+    }
+    /* Polls reserve room for what they bring as it comes; unpacked it may be far more. */
+    if (c->bytes > 0 && c->bytes + ev->bytes > c->limits.budget_bytes) {
+        relay_slot_leave(c, s, RELAY_LEAVE_NO_ROOM, now);
         return;
     }
     c->counters.held++;
@@ -182,21 +187,33 @@ static bool wants_poll(const struct relay_core *c, const struct relay_polls *p)
            p->out < p->want && room_for_poll(c);
 }
 
+static void start_poll(struct relay_core *c, uint32_t queue, struct relay_effects *out)
+{
+    struct relay_polls *p = &c->polls[queue];
+    uint32_t index = 0;
+    while ((p->out_mask & (1u << index)) != 0)
+        index++;
+    p->out_mask |= 1u << index;
+    p->out++;
+    c->counters.polls++;
+    relay_effect_add(out, RELAY_POLL)->poll = (struct relay_poll){
+        .poll = {queue * RELAY_POLLS_MAX + index, p->generations[index]},
+        .queue = (enum relay_queue)queue,
+    };
+}
+
+/* The queues take turns, so that neither starves when there is room for one poll only. */
 void relay_polls_start(struct relay_core *c, struct now now, struct relay_effects *out)
 {
-    for (int q = 0; q < RELAY_QUEUES; q++) {
-        struct relay_polls *p = &c->polls[q];
-        while (relay_room(out) && now.mono.ms >= p->not_before.ms && wants_poll(c, p)) {
-            uint32_t index = 0;
-            while ((p->out_mask & (1u << index)) != 0)
-                index++;
-            p->out_mask |= 1u << index;
-            p->out++;
-            c->counters.polls++;
-            struct relay_effect *effect = relay_effect_add(out, RELAY_POLL);
-            effect->poll.queue = (enum relay_queue)q;
-            effect->poll.poll =
-                (struct relay_ref){(uint32_t)q * RELAY_POLLS_MAX + index, p->generations[index]};
+    for (uint32_t refused = 0; refused < RELAY_QUEUES && relay_room(out);) {
+        uint32_t queue = c->poll_turn;
+        const struct relay_polls *p = &c->polls[queue];
+        c->poll_turn = (queue + 1) % RELAY_QUEUES;
+        if (now.mono.ms >= p->not_before.ms && wants_poll(c, p)) {
+            start_poll(c, queue, out);
+            refused = 0;
+        } else {
+            refused++;
         }
     }
 }

@@ -281,7 +281,9 @@ bool relay_shell_open_producer(struct relay_shell *s, struct buf *errors)
     char messages[NUMBER_SIZE];
     char kbytes[NUMBER_SIZE];
     snprintf(messages, sizeof(messages), "%" PRIu32, s->limits.window_records);
-    snprintf(kbytes, sizeof(kbytes), "%" PRId64, s->limits.budget_bytes / KIB);
+    /* Any record must fit, or it would wait for room for ever. */
+    snprintf(kbytes, sizeof(kbytes), "%" PRId64,
+             MAX(s->limits.budget_bytes, 2 * RECORD_BYTES_MAX) / KIB);
     const struct kafka_property properties[] = {
         {"queue.buffering.max.messages", messages},
         {"queue.buffering.max.kbytes", kbytes},

@@ -15,6 +15,8 @@
  * decoded. */
 #define BYTES_PER_RECORD 64
 #define BYTES_PER_SLOT   1024
+/* For a poll's way there and back; less than what the core keeps as a margin. */
+#define ANSWER_MARGIN_MS 300
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
@@ -109,20 +111,27 @@ static void look_into(struct relay_shell *s, const struct sqs_message *m,
         (int64_t)(info.raw_bytes + (size_t)info.records * BYTES_PER_RECORD + BYTES_PER_SLOT);
 }
 
+/* When SQS hid the messages that have just come. A call that took longer than its wait was repeated
+ * or crawled in, and who knows for how long: half of the visibility is taken as gone, so that it is
+ * extended first of all. */
+static struct mono_ms hidden_since(struct relay_shell *s, const struct relay_shell_poll *poll)
+{
+    struct mono_ms now = loop_now(s->loop).mono;
+    bool in_time = now.ms - poll->started_at.ms <= s->config->wait_ms + ANSWER_MARGIN_MS;
+    return in_time ? now : mono_add(now, -s->limits.visibility_ms / 2);
+}
+
 static void take_message(struct relay_shell *s, const struct relay_shell_poll *poll,
                          const struct sqs_message *m)
 {
     uint32_t slot = relay_core_free_slot(s->core);
     struct relay_held *h = &s->held[slot];
-    /* A poll that took longer than its wait was answered on time at best. */
-    int64_t latest = poll->started_at.ms + s->config->wait_ms;
-    struct relay_event event = {
-        .type = RELAY_RECEIVED,
-        .received = {.slot = slot,
-                     .queue = poll->queue,
-                     .received_at = {MIN(loop_now(s->loop).mono.ms, latest)},
-                     .sent_ms = m->sent_ms,
-                     .receive_count = m->receive_count}};
+    struct relay_event event = {.type = RELAY_RECEIVED,
+                                .received = {.slot = slot,
+                                             .queue = poll->queue,
+                                             .received_at = hidden_since(s, poll),
+                                             .sent_ms = m->sent_ms,
+                                             .receive_count = m->receive_count}};
     look_into(s, m, &event.received);
     keep_receipt(h, m->receipt_handle);
     h->queue = poll->queue;

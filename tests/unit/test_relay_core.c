@@ -7,6 +7,7 @@
 
 #define LOG_MAX 4096
 #define WALL0   INT64_C(1800000000000)
+#define SOON    (WALL0 + 2000)
 #define SECOND  MS_PER_SECOND
 
 struct fixture {
@@ -193,7 +194,6 @@ static void decode(struct fixture *f, struct relay_ref slot, int64_t second_ms,
 
 /* Received from the delay queue, held and decoded; due at the given offsets of the next-but-one
  * second unless said otherwise. */
-#define SOON (WALL0 + 2000)
 static struct relay_ref hold(struct fixture *f, uint32_t id, const uint16_t *offsets,
                              uint32_t records)
 {
@@ -377,6 +377,42 @@ static void one_poll_goes_even_if_the_budget_is_smaller(void **state)
     tiny.budget_bytes = 10;
     restart(f, &tiny);
     assert_int_equal(polls_out(f), 1);
+}
+
+static void with_room_for_one_poll_the_queues_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_limits tiny = usual;
+    tiny.budget_bytes = 10;
+    restart(f, &tiny);
+    unsigned polls[RELAY_QUEUES] = {0, 0};
+    for (int i = 0; i < 10; i++) {
+        struct relay_effect poll = take(f, RELAY_POLL);
+        assert_none(f, RELAY_POLL);
+        polls[poll.poll.queue]++;
+        polled(f, poll.poll.poll, OUTCOME_DONE, 5);
+    }
+    assert_int_equal(polls[RELAY_QUEUE_DELAY], 5);
+    assert_int_equal(polls[RELAY_QUEUE_READY], 5);
+}
+
+static void what_does_not_fit_the_budget_comes_again_in_a_second(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_limits tiny = usual;
+    tiny.budget_bytes = 2500;
+    restart(f, &tiny);
+    struct relay_event large = message(f, RELAY_QUEUE_DELAY, 1, SOON);
+    large.received.bytes = 9000;
+    feed(f, large); /* alone: held, however large */
+    take(f, RELAY_HOLD);
+    receive(f, RELAY_QUEUE_DELAY, 2, SOON);
+    assert_none(f, RELAY_HOLD);
+    advance(f, 50);
+    struct relay_effect change = take(f, RELAY_CHANGE_VISIBILITY);
+    assert_int_equal(change.batch.seconds[0], 1);
+    answer(f, &change);
+    assert_int_equal(f->core.counters.no_room, 1);
 }
 
 static void polls_leave_slots_for_what_they_bring(void **state)
@@ -1115,7 +1151,11 @@ static void blobs_wait_for_room_but_one_always_goes_on(void **state)
     restart(f, &tight);
     struct relay_ref large = hold_blob(f, 1, 5 * MIB);
     take(f, RELAY_FETCH); /* larger than the budget, but alone */
-    struct relay_ref other = hold_blob(f, 2, 100);
+    fetched(f, large, false);
+    restart(f, &tight);
+    large = hold_blob(f, 1, 2 * MIB);
+    take(f, RELAY_FETCH);
+    struct relay_ref other = hold_blob(f, 2, 2 * MIB);
     assert_none(f, RELAY_FETCH);
     fetched(f, large, true);
     advance(f, 2000);
@@ -1353,6 +1393,8 @@ int main(void)
         CASE(a_poll_completes_once),
         CASE(polls_stop_while_the_budget_is_full),
         CASE(one_poll_goes_even_if_the_budget_is_smaller),
+        CASE(with_room_for_one_poll_the_queues_take_turns),
+        CASE(what_does_not_fit_the_budget_comes_again_in_a_second),
         CASE(polls_leave_slots_for_what_they_bring),
         CASE(later_than_the_hold_is_deferred_to_the_lead),
         CASE(the_hold_is_exact_and_a_deferral_never_late),
