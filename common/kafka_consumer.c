@@ -434,9 +434,13 @@ static rd_kafka_conf_t *make_conf(const char *bootstrap_servers, const char *gro
                                   struct buf *errors)
 {
     static const struct kafka_property defaults[] = {
-        {"client.id", "delayline"},        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"client.id", "delayline"},
+        {"partition.assignment.strategy", "cooperative-sticky"},
         {"auto.offset.reset", "earliest"}, /* a delay queue must not skip */
-        {"queued.min.messages", "100000"}, {"queued.max.messages.kbytes", "32768"},
+        /* When either is reached, librdkafka 2.0.2 looks again after up to a second. */
+        {"queued.min.messages", "100000"},
+        {"queued.max.messages.kbytes", "32768"},
+        {"statistics.interval.ms", "3000"}, /* kafka_consumer_is_reachable */
     };
     const struct kafka_property forced[] = {{"group.id", group_id},
                                             {"enable.auto.commit", "false"},

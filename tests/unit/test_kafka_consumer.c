@@ -532,6 +532,37 @@ static void two_members_share_eagerly(void **state)
     share(*state, &eager);
 }
 
+static void on_poll(void *ctx)
+{
+    struct fixture *f = ctx;
+    struct mono_ms soon = mono_add(loop_now(f->mock.loop).mono, 5);
+    loop_timer_set(f->timer, (struct deadline){soon, {TIME_NEVER}});
+    look(f);
+}
+
+static bool is_unreachable(const struct fixture *f)
+{
+    return !kafka_consumer_is_reachable(f->members[0].consumer);
+}
+
+static bool is_reachable(const struct fixture *f)
+{
+    return kafka_consumer_is_reachable(f->members[0].consumer);
+}
+
+static void it_knows_whether_a_broker_is_there(void **state)
+{
+    struct fixture *f = *state;
+    const struct kafka_property quick = {"statistics.interval.ms", "50"};
+    f->timer = loop_timer_new(f->mock.loop, on_poll, f);
+    rd_kafka_mock_broker_set_down(f->mock.cluster, 1);
+    open_consumer_with(f, 0, &quick);
+    on_poll(f);
+    run_until(f, is_unreachable);
+    rd_kafka_mock_broker_set_up(f->mock.cluster, 1);
+    run_until(f, is_reachable);
+}
+
 static void a_member_that_dies_leaves_no_trace_here(void **state)
 {
     struct fixture *f = *state;
@@ -555,6 +586,7 @@ int main(void)
         TEST(a_refused_commit_is_reported),
         TEST(two_members_share_cooperatively),
         TEST(two_members_share_eagerly),
+        TEST(it_knows_whether_a_broker_is_there),
         TEST(a_member_that_dies_leaves_no_trace_here),
     };
     return run_side_by_side(tests, ARRAY_LEN(tests));
