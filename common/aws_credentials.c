@@ -109,10 +109,14 @@ static void refresh_done(struct aws_credentials *c, struct aws_identity *identit
 static void on_flight_done(void *ctx, struct aws_identity *identity, const struct error *error)
 {
     struct aws_credentials *c = ctx;
-    if (identity != NULL)
-        refresh_done(c, identity);
-    else
+    if (identity == NULL) {
         refresh_failed(c, error);
+        return;
+    }
+    struct now now = loop_now(c->loop);
+    if (identity->expires_ms <= now.wall.ms)
+        identity->expires_ms = credentials_policy_trial_end(&c->policy, now);
+    refresh_done(c, identity);
 }
 
 /* The order is that of most of AWS's SDKs: a profile that says how to get keys goes before web

@@ -2,8 +2,7 @@
  *
  * The happy path is: PUT for a session token, GET the role's name, GET its keys. The failure modes
  * are: nobody there (not on EC2: no credentials), a service that knows no session tokens (asked
- * without one, unless that is switched off), no role, a 5xx (tried again), keys that have expired
- * (used on).
+ * without one, unless that is switched off), no role, a 5xx (tried again).
  */
 #include "common/aws_credentials_wire.h"
 
@@ -11,19 +10,13 @@
 
 #include "common/endpoint.h"
 #include "common/num.h"
-#include "common/prng.h"
-#include "common/timeval.h"
 
 #define IMDS_TIMEOUT_MS    INT64_C(1000)
 #define IMDS_ATTEMPTS      3
 #define IMDS_ATTEMPTS_MAX  10
 #define IMDS_TIMEOUT_S_MAX 60
-/* Keys with less left than this count as living on for a while, another while each time. */
-#define EXTEND_BELOW_MS  MS_PER_MINUTE
-#define EXTENSION_MS_MIN (17 * MS_PER_MINUTE)
-#define EXTENSION_MS_MAX (25 * MS_PER_MINUTE)
-#define ROLE_BYTES_MAX   256 /* IAM allows 64 */
-#define KEYS_PATH        "/latest/meta-data/iam/security-credentials/"
+#define ROLE_BYTES_MAX     256 /* IAM allows 64 */
+#define KEYS_PATH          "/latest/meta-data/iam/security-credentials/"
 
 static void fail(struct credentials_flight *f, enum error_kind kind, const char *text)
 {
@@ -62,19 +55,6 @@ static void fetch(struct credentials_flight *f, credentials_fetch_fn *on_done)
     credentials_fetch(f, &request);
 }
 
-/* While the service cannot get new keys it hands out the old ones, and AWS may still take them;
- * where it does not, its refusal starts a refresh. Jitter, so that a fleet does not ask as one. */
-static void extend_life(struct credentials_flight *f, struct aws_identity *identity)
-{
-    int64_t now_ms = loop_now(f->loop).wall.ms;
-    if (time_sub(identity->expires_ms, now_ms) >= EXTEND_BELOW_MS)
-        return;
-    struct prng random;
-    prng_init(&random, loop_random_seed());
-    uint64_t jitter_ms = prng_below(&random, EXTENSION_MS_MAX - EXTENSION_MS_MIN + 1);
-    identity->expires_ms = time_add(now_ms, EXTENSION_MS_MIN + (int64_t)jitter_ms);
-}
-
 static void on_keys(void *ctx, const struct http_response *response, const struct error *error)
 {
     struct credentials_flight *f = ctx;
@@ -85,8 +65,6 @@ static void on_keys(void *ctx, const struct http_response *response, const struc
     } else {
         struct error why;
         struct aws_identity *identity = credentials_parse_json(response->body, &why);
-        if (identity != NULL)
-            extend_life(f, identity);
         credentials_flight_end(f, identity, &why);
     }
 }

@@ -4,6 +4,9 @@
 #define URGENT_BEFORE_MS (10 * MS_PER_MINUTE)
 #define END_BEFORE_MS    (2 * MS_PER_SECOND) /* a request on its way must still find them valid */
 
+#define TRIAL_MS_MIN (17 * MS_PER_MINUTE)
+#define TRIAL_MS_MAX (25 * MS_PER_MINUTE)
+
 #define BACKOFF_FIRST_MS      INT64_C(1000)
 #define BACKOFF_MS_MAX        (60 * MS_PER_SECOND)
 #define BACKOFF_URGENT_MS_MAX (10 * MS_PER_SECOND)
@@ -83,6 +86,12 @@ void credentials_policy_failed(struct credentials_policy *p, struct now now)
     p->retry_mono_ms = time_add(now.mono.ms, delay);
     p->failures++;
     p->refreshing = false;
+}
+
+int64_t credentials_policy_trial_end(struct credentials_policy *p, struct now now)
+{
+    uint64_t jitter_ms = prng_below(&p->random, TRIAL_MS_MAX - TRIAL_MS_MIN + 1);
+    return time_add(now.wall.ms, TRIAL_MS_MIN + (int64_t)jitter_ms);
 }
 
 void credentials_policy_refused(struct credentials_policy *p, struct now now)

@@ -41,6 +41,11 @@ bool credentials_policy_begin(struct credentials_policy *p, struct now now);
 void credentials_policy_succeeded(struct credentials_policy *p, int64_t expires_ms, struct now now);
 void credentials_policy_failed(struct credentials_policy *p, struct now now);
 
+/* Until when keys are tried that had expired already when their endpoint handed them out: it cannot
+ * get new ones, which AWS bears with, or this host's clock is ahead. Some other while each time, so
+ * that a fleet does not ask as one. */
+int64_t credentials_policy_trial_end(struct credentials_policy *p, struct now now);
+
 /* A server said that the keys are expired or unknown. They are not usable until a refresh has
  * succeeded, and that begins at once; but keys that are refused again and again (a disabled user)
  * are not refreshed at every request. */

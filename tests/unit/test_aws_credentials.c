@@ -39,6 +39,23 @@ static void respond_keys(struct world *w, const char *id, int64_t life_ms)
     respond(w, 200, body);
 }
 
+/* Fresh keys look so on a host whose clock is two hours ahead. Where they really have expired, the
+ * server's refusal leads to the next refresh. */
+static void keys_that_came_expired_are_tried(void **state)
+{
+    struct world *w = *state;
+    start_with_container(w);
+    get(w);
+    respond_keys(w, "AK1", -3600000);
+    assert_string_equal(w->answer.id, "AK1");
+    aws_credentials_invalidate(w->credentials, aws_credentials_peek(w->credentials));
+    assert_null(aws_credentials_peek(w->credentials));
+    advance(w, 250);
+    get(w);
+    respond_keys(w, "AK2", 3600000);
+    assert_string_equal(w->answer.id, "AK2");
+}
+
 /* --- environment and files ------------------------------------------------------------------- */
 
 static void environment_comes_first(void **state)
@@ -320,8 +337,6 @@ static void answers_without_keys_are_errors(void **state)
         {200, "[]"},
         {200, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"b\",\"Token\":\"c\"}"},
         {200, "{\"AccessKeyId\":\"A\",\"Token\":\"c\",\"Expiration\":\"2030-01-01T00:00:00Z\"}"},
-        {200, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"b\",\"Token\":\"c\","
-              "\"Expiration\":\"2020-01-01T00:00:00Z\"}"},
         {200, "{\"AccessKeyId\":\"A B\",\"SecretAccessKey\":\"b\",\"Token\":\"c\","
               "\"Expiration\":\"2030-01-01T00:00:00Z\"}"},
         {200, "{\"Code\":\"AssumeRoleUnauthorizedAccess\",\"Message\":\"no\"}"},
@@ -467,7 +482,7 @@ static void imds_without_session_tokens_is_asked_the_old_way(void **state)
 /* The service cannot get new keys: the old ones go on, since AWS may still take them. */
 static void imds_keys_that_have_expired_are_tried_on(void **state)
 {
-    static const int64_t left_ms[] = {-3600000, 0, 1000, 59999};
+    static const int64_t left_ms[] = {-3600000, -1, 0};
     struct world *w = *state;
     char body[512];
     start(w);
@@ -486,9 +501,9 @@ static void imds_keys_that_have_expired_are_tried_on(void **state)
     get(w);
     respond(w, 200, "tok");
     respond(w, 200, "my-role");
-    keys_json(body, "AKNEW", w->loop.now.wall.ms + 60000);
+    keys_json(body, "AKNEW", w->loop.now.wall.ms + 1);
     respond(w, 200, body);
-    assert_int_equal(w->answer.expires_ms, w->loop.now.wall.ms + 60000);
+    assert_int_equal(w->answer.expires_ms, w->loop.now.wall.ms + 1);
 }
 
 static void off_ec2_it_gives_up_after_one_try(void **state)
@@ -548,6 +563,7 @@ int main(void)
         CASE(environment_comes_first),
         CASE(half_a_pair_is_a_mistake),
         CASE(keys_that_would_break_a_header_are_refused),
+        CASE(keys_that_came_expired_are_tried),
         CASE(keys_that_have_expired_are_an_error),
         CASE(nothing_configured_names_the_sources),
         CASE(a_profile_gives_static_keys),
