@@ -73,9 +73,8 @@ NODISCARD bool ddb_update_parse(struct slice text, struct ddb_scope *scope,
 /* Whether it sets or removes the attribute: keys must not be. */
 bool ddb_update_touches(const struct ddb_update *update, struct slice attribute);
 /* The item with the update applied, in the arena and borrowing from both. */
-NODISCARD bool ddb_update_apply(const struct ddb_update *update, const struct ddb_value *item,
-                                struct model_arena *arena, struct ddb_value *ret,
-                                struct model_error *reterr);
+void ddb_update_apply(const struct ddb_update *update, const struct ddb_value *item,
+                      struct model_arena *arena, struct ddb_value *ret);
 
 /* Names in the arena; a null text gives none, which means all. */
 struct ddb_projection {

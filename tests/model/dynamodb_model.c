@@ -384,8 +384,8 @@ static bool updated_item(struct ddb_table *table, const struct ddb_update *updat
                                 "attribute %.*s. This attribute is part of the key",
                                 SLICE_ARG(names[i]));
     }
-    return ddb_update_apply(update, base, &table->model->scratch, ret, reterr) &&
-           check_item_size(ret, "Item size to update", reterr);
+    ddb_update_apply(update, base, &table->model->scratch, ret);
+    return check_item_size(ret, "Item size to update", reterr);
 }
 
 bool dynamodb_model_write(struct ddb_table *table, const struct ddb_write *write, int64_t now_ms,

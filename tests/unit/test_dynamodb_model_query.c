@@ -177,7 +177,7 @@ static void a_page_holds_one_megabyte(void **state)
 static void scan_gives_every_item_once(void **state)
 {
     struct world *w = *state;
-    char pk[8];
+    char pk[16];
     for (int i = 0; i < 20; i++) {
         snprintf(pk, sizeof(pk), "p%d", i);
         fill(w, pk, 7);

@@ -184,7 +184,7 @@ static void fifo_keeps_order_within_groups_and_loses_nothing(void **state)
     int next[GROUPS] = {0};
     struct prng random;
     prng_init(&random, 5);
-    char body[32], group[8], id[16];
+    char body[32], group[16], id[32];
     for (int n = 0; n < EACH; n++) {
         for (int g = 0; g < GROUPS; g++) {
             snprintf(body, sizeof(body), "%d", n);
