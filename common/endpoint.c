@@ -109,13 +109,18 @@ struct custom_url {
     struct slice path;            /* without slashes at the end */
 };
 
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+}
+
 static bool starts_with(struct slice text, const char *prefix)
 {
     size_t len = strlen(prefix);
     if (text.len < len)
         return false;
     for (size_t i = 0; i < len; i++)
-        if ((text.ptr[i] | 0x20) != prefix[i] && text.ptr[i] != prefix[i])
+        if (lower(text.ptr[i]) != (uint8_t)prefix[i])
             return false;
     return true;
 }
@@ -186,8 +191,7 @@ static enum status parse_custom_url(struct slice text, struct custom_url *ret, s
     *ret = (struct custom_url){.scheme = tls ? "https" : "http", .path = path};
     ret->port = port == (tls ? 443U : 80U) ? 0 : (uint16_t)port;
     for (size_t i = 0; i < host.len; i++)
-        ret->host[i] =
-            (char)(host.ptr[i] >= 'A' && host.ptr[i] <= 'Z' ? host.ptr[i] | 0x20 : host.ptr[i]);
+        ret->host[i] = (char)lower(host.ptr[i]);
     return STATUS_OK;
 }
 

@@ -95,6 +95,7 @@ static const struct expectation expectations[] = {
     BAD_URL("http://h/?q=1"),
     BAD_URL("http://h/#f"),
     BAD_URL("http://h/a b"),
+    BAD_URL("http\x1a\x0f\x0fh"),
     BAD_URL("http://h/\r\nX: y"),
     BAD_URL("http://[::1"),
     BAD_URL("http://[]:80"),
