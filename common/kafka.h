@@ -114,7 +114,7 @@ struct kafka_consumer_callbacks {
     void (*on_revoked)(void *ctx, const struct kafka_partition *partitions, size_t count,
                        bool lost);
     void (*on_record)(void *ctx, const struct kafka_record *record);
-    /* The commit that was asked for ended; error NULL: done. */
+    /* A commit that librdkafka sent has ended; error NULL: done. */
     void (*on_committed)(void *ctx, const struct kafka_partition *partitions, size_t count,
                          const struct error *error);
     kafka_fatal_fn *on_fatal;
@@ -137,7 +137,13 @@ void kafka_record_done(void *kept);
 /* No record comes while paused. What librdkafka has fetched waits in its queue, which is bounded,
  * and comes after the resume; rebalances, commits and heartbeats go on. Costs nothing. */
 void kafka_consumer_pause(struct kafka_consumer *consumer, bool paused);
-/* offset is the next to read. One commit under way at a time: STATUS_FULL while another is. */
+/* Hands over up to where every record is taken care of: offset is the next to read. librdkafka
+ * sends it to the group within KAFKA_COMMIT_INTERVAL_MS while the group is steady, when the
+ * partition is released and when the group is left; on_committed tells how that ended. Not by a
+ * request of our own: one that waits behind a JoinGroup comes back as ILLEGAL_GENERATION, and then
+ * the whole assignment is lost (librdkafka 2.0.2, rd_kafka_cgrp_op_handle_OffsetCommit).
+ * STATUS_INVALID: a partition that is not assigned. */
+#define KAFKA_COMMIT_INTERVAL_MS "1000"
 NODISCARD enum status kafka_consumer_commit(struct kafka_consumer *consumer,
                                             const struct kafka_partition *partitions, size_t count);
 void kafka_consumer_release(struct kafka_consumer *consumer,

@@ -141,7 +141,8 @@ static void on_handle_closed(struct kafka_client *client)
     client->open_handles--;
     if (client->open_handles > 0)
         return;
-    close(client->wake_fd);
+    if (!client->outlives_us)
+        close(client->wake_fd);
     client->callbacks.on_gone(client);
 }
 
@@ -167,7 +168,8 @@ static void on_ended(uv_async_t *handle)
 static void *end_librdkafka(void *ctx)
 {
     struct kafka_client *client = ctx;
-    rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (!client->outlives_us)
+        rd_kafka_destroy_flags(client->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     uv_async_send(&client->ended);
     return NULL;
 }

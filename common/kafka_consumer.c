@@ -44,8 +44,8 @@ struct kafka_consumer {
     size_t unreleased;
 
     struct kafka_held *spare;
+    bool was_assigned;
     bool paused;
-    bool commits;
     bool leaves;
     loop_fn *on_closed;
 };
@@ -210,6 +210,7 @@ void kafka_consumer_release(struct kafka_consumer *consumer,
 static void handle_rebalance(struct kafka_consumer *consumer, rd_kafka_event_t *event)
 {
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
+    consumer->was_assigned = true;
     if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
         assign(consumer, list);
     else
@@ -288,9 +289,6 @@ static enum error_kind commit_error_kind(rd_kafka_resp_err_t err)
 
 static void handle_committed(struct kafka_consumer *consumer, rd_kafka_event_t *event)
 {
-    if (!consumer->commits)
-        return;
-    consumer->commits = false;
     const rd_kafka_topic_partition_list_t *list = rd_kafka_event_topic_partition_list(event);
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
@@ -305,20 +303,17 @@ static void handle_committed(struct kafka_consumer *consumer, rd_kafka_event_t *
 enum status kafka_consumer_commit(struct kafka_consumer *consumer,
                                   const struct kafka_partition *partitions, size_t count)
 {
-    if (consumer->commits)
-        return STATUS_FULL;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         const char *topic = (const char *)intern(consumer, partitions[i].topic).ptr;
         rd_kafka_topic_partition_list_add(list, topic, partitions[i].partition)->offset =
             partitions[i].offset;
     }
-    rd_kafka_resp_err_t err =
-        rd_kafka_commit_queue(consumer->client.rk, list, consumer->client.events, NULL, NULL);
+    rd_kafka_resp_err_t err = rd_kafka_offsets_store(consumer->client.rk, list);
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        err = list->elems[i].err;
     rd_kafka_topic_partition_list_destroy(list);
-    CHECK(err == RD_KAFKA_RESP_ERR_NO_ERROR);
-    consumer->commits = true;
-    return STATUS_OK;
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_OK : STATUS_INVALID;
 }
 
 /* --- waking ---------------------------------------------------------------------------------- */
@@ -403,7 +398,7 @@ bool kafka_consumer_is_reachable(const struct kafka_consumer *consumer)
 
 static void free_when_closed(struct kafka_consumer *consumer)
 {
-    if (!consumer->gone || !consumer->keep_alive_closed)
+    if (!consumer->gone || !consumer->keep_alive_closed || consumer->client.outlives_us)
         return;
     while (consumer->topics != NULL) {
         struct topic_name *name = consumer->topics;
@@ -437,13 +432,14 @@ static rd_kafka_conf_t *make_conf(const char *bootstrap_servers, const char *gro
         {"client.id", "delayline"},
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"auto.offset.reset", "earliest"}, /* a delay queue must not skip */
+        {"auto.commit.interval.ms", KAFKA_COMMIT_INTERVAL_MS},
         /* When either is reached, librdkafka 2.0.2 looks again after up to a second. */
         {"queued.min.messages", "100000"},
         {"queued.max.messages.kbytes", "32768"},
         {"statistics.interval.ms", "3000"}, /* kafka_consumer_is_reachable */
     };
     const struct kafka_property forced[] = {{"group.id", group_id},
-                                            {"enable.auto.commit", "false"},
+                                            {"enable.auto.commit", "true"}, /* of what we store */
                                             {"enable.auto.offset.store", "false"},
                                             {"enable.partition.eof", "false"},
                                             {"log.queue", "true"}};
@@ -532,5 +528,9 @@ void kafka_consumer_free(struct kafka_consumer *consumer)
     consumer->revoked = NULL;
     rd_kafka_queue_destroy(consumer->records);
     uv_close((uv_handle_t *)&consumer->keep_alive, on_keep_alive_closed);
+    /* rd_kafka_destroy of a member that has joined and was never assigned anything ends in an
+     * assertion of the sticky assignor (2.0.2, rd_kafka_sticky_assignor_state_destroy): such a
+     * one is left to the end of the process. */
+    consumer->client.outlives_us = !consumer->was_assigned;
     kafka_client_close(&consumer->client);
 }

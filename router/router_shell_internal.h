@@ -83,7 +83,6 @@ struct router_shell {
     uint32_t assigned;
     struct kafka_partition *revoked; /* to be released together */
     size_t revoked_count;
-    uint64_t commit_id;
 
     /* The record of the event that is being handled. */
     const struct kafka_record *record;

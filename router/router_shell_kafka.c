@@ -147,13 +147,6 @@ void router_shell_release(struct router_shell *s)
 
 /* --- commits --------------------------------------------------------------------------------- */
 
-static void commit_ended(struct router_event *event, uint64_t id, bool done)
-{
-    *event = (struct router_event){.type = ROUTER_EVENT_COMMITTED};
-    event->committed.id = id;
-    event->committed.done = done;
-}
-
 void router_shell_commit(struct router_shell *s, uint64_t id)
 {
     uint32_t count = s->effects->commit_count;
@@ -168,12 +161,9 @@ void router_shell_commit(struct router_shell *s, uint64_t id)
             .offset = commit->offset,
         };
     }
-    if (kafka_consumer_commit(s->consumer, partitions, count) == STATUS_OK) {
-        s->commit_id = id;
-        return;
-    }
-    struct router_event event;
-    commit_ended(&event, id, false);
+    struct router_event event = {.type = ROUTER_EVENT_COMMITTED};
+    event.committed.id = id;
+    event.committed.done = kafka_consumer_commit(s->consumer, partitions, count) == STATUS_OK;
     router_shell_push(s, &event);
 }
 
@@ -181,13 +171,10 @@ static void on_committed(void *ctx, const struct kafka_partition *partitions, si
                          const struct error *error)
 {
     struct router_shell *s = ctx;
-    struct router_event event;
     (void)partitions;
     (void)count;
     if (error != NULL && router_shell_may_log(s, &s->send_log))
         log_error(s->log, "commit_failed", error);
-    commit_ended(&event, s->commit_id, error == NULL);
-    router_shell_run(s, &event);
 }
 
 /* --- opening --------------------------------------------------------------------------------- */

@@ -77,7 +77,7 @@ stack_devstack_up() { # RUN
     # librdkafka's mock cluster does not wake a waiting fetch, and waits for absent group members for
     # session.timeout.ms: keep both short here. A real broker wants neither.
     export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=${KAFKA_PROPERTY_FETCH_WAIT_MAX_MS:-5}
-    export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=${KAFKA_PROPERTY_SESSION_TIMEOUT_MS:-6000}
+    export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=${KAFKA_PROPERTY_SESSION_TIMEOUT_MS:-4000}
     export KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS=${KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS:-500}
 }
 
