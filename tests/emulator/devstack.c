@@ -17,6 +17,7 @@
 #define TEXT_BYTES_MAX     65536
 #define NAME_BYTES_MAX     256
 #define PARTITIONS_DEFAULT 8 /* the mock keeps 5 MiB a partition */
+#define FETCH_WAIT_MS      10
 #define PARTITIONS_MAX     256
 #define REGION             "us-east-1"
 #define ACCESS_KEY_ID      "AKIAIOSFODNN7EXAMPLE"
@@ -192,6 +193,8 @@ static void write_exports(const struct stack *stack, const struct options *optio
     next_name(&at, first);
     buf_printf(out, "export KAFKA_BOOTSTRAP_SERVERS=%s\n",
                kafka_mock_bootstrap_servers(stack->kafka));
+    /* The mock answers a fetch that finds nothing only when the wait is over: see kafka_mock.h. */
+    buf_printf(out, "export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=%d\n", FETCH_WAIT_MS);
     buf_printf(out, "export AWS_ENDPOINT_URL=http://127.0.0.1:%d\n", port);
     buf_printf(out, "export AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\n", REGION, REGION);
     switch (options->credentials) {

@@ -4,8 +4,10 @@
  * message sets, and drops older ones without a word (rdkafka_mock.c, msgset_new): whoever reads
  * must keep up, or meets an offset out of range. More partitions keep more. A topic that is asked
  * for and does not exist is made with 4 partitions. The first join of a group waits 3 s for others;
- * a later one at most the session time-out less 1 s. Produce times are those of the producer. There
- * is no authentication, no compaction, no transactions beyond the protocol.
+ * a later one at most the session time-out less 1 s. A fetch that finds nothing is answered when
+ * fetch.wait.max.ms is over, whatever comes meanwhile (handle_Fetch): consumers here want it small.
+ * Produce times are those of the producer. There is no authentication, no compaction, no
+ * transactions beyond the protocol.
  */
 #ifndef TESTS_EMULATOR_KAFKA_MOCK_H
 #define TESTS_EMULATOR_KAFKA_MOCK_H
