@@ -126,7 +126,8 @@ struct ddb_page {
     size_t count;
     size_t scanned;
     struct ddb_projection projection;
-    const struct ddb_value *last_key; /* a map; NULL: that was all */
+    const struct ddb_value
+        *last_key; /* a map, or the start_key that was given; NULL: that was all */
     uint64_t read_half_units;
 };
 

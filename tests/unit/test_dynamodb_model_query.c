@@ -126,8 +126,9 @@ static size_t page_through(struct world *w, struct ddb_query query, bool with_fa
             snprintf(before, sizeof(before), "%.*s", SLICE_ARG(sk->bytes));
         }
         items += w->page.count;
-        mem_free(start);
-        start = w->page.last_key == NULL ? NULL : ddb_value_copy(w->page.last_key);
+        struct ddb_value *next = w->page.last_key == NULL ? NULL : ddb_value_copy(w->page.last_key);
+        mem_free(start); /* which the last key may be */
+        start = next;
         if (start == NULL)
             return items;
     }
