@@ -408,7 +408,4 @@ struct deadline router_core_deadline(const struct router_core *c);
 bool router_core_idle(const struct router_core *c);
 uint64_t router_core_digest(const struct router_core *c);
 
-/* What the error of an entry means for it. */
-enum router_result router_core_result(enum outcome outcome, const struct error *error);
-
 #endif

@@ -2,8 +2,6 @@
  * anew at every attempt: past its bucket's cut-off it takes the short path. */
 #include "router/router_core_internal.h"
 
-#include <string.h>
-
 #include "common/encode.h"
 #include "common/table.h"
 
@@ -437,46 +435,4 @@ int64_t router_send_wake(const struct router_core *c)
     int64_t wake = timer_heap_next(&c->backoff.heap);
     wake = MIN(wake, MIN(send_at(c, ROUTER_SQS), send_at(c, ROUTER_TABLE)));
     return table_waits(c) ? MIN(wake, c->sweep_at_ms) : wake;
-}
-
-/* --- classification -------------------------------------------------------------------------- */
-
-/* Refusals of a whole call that are about one of its entries. All others are about the queue, the
- * table or the caller. */
-static bool concerns_an_entry(const char *code)
-{
-    static const char *const codes[] = {"ValidationException", "InvalidMessageContents",
-                                        "InvalidParameterValue", "InvalidParameterValueException",
-                                        "BatchRequestTooLong"};
-    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-        if (strcmp(code, codes[i]) == 0)
-            return true;
-    return false;
-}
-
-enum router_result router_core_result(enum outcome outcome, const struct error *error)
-{
-    switch (outcome) {
-    case OUTCOME_DONE:
-        return ROUTER_RESULT_DONE;
-    case OUTCOME_UNKNOWN:
-        return ROUTER_RESULT_UNKNOWN;
-    case OUTCOME_FAILED:
-        break;
-    }
-    switch (error->kind) {
-    case ERROR_NONE:
-    case ERROR_RETRY:
-        return ROUTER_RESULT_RETRY;
-    case ERROR_THROTTLED:
-        return ROUTER_RESULT_THROTTLED;
-    case ERROR_UNKNOWN:
-        return ROUTER_RESULT_UNKNOWN;
-    case ERROR_AUTH:
-        return ROUTER_RESULT_BLOCKED;
-    case ERROR_PERMANENT:
-        return error->http_status >= 400 && !concerns_an_entry(error->code) ? ROUTER_RESULT_BLOCKED
-                                                                            : ROUTER_RESULT_REFUSED;
-    }
-    UNREACHABLE();
 }

@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/encode.h"
 #include "router/router_shell_internal.h"
+#include "router/router_result.h"
 
 /* --- results --------------------------------------------------------------------------------- */
 
@@ -39,7 +40,7 @@ static void add_result(struct router_shell *s, struct router_event *event, size_
                        enum router_service service, enum outcome outcome, const struct error *error)
 {
     CHECK(i < ARRAY_LEN(event->sent.results));
-    event->sent.results[i] = router_core_result(outcome, error);
+    event->sent.results[i] = router_result_of(outcome, error);
     if (outcome != OUTCOME_DONE)
         event->sent.retry_after_ms = MAX(event->sent.retry_after_ms, error->retry_after_ms);
     note(s, service, outcome, error);

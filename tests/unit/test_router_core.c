@@ -1,4 +1,5 @@
 /* Packing, paths, batches, retries. */
+#include "router/router_result.h"
 #include "tests/harness/router_rig.h"
 
 #include "common/encode.h"
@@ -412,12 +413,18 @@ static void results_have_one_meaning_each(void **state)
         {OUTCOME_FAILED, ERROR_PERMANENT, 200, "InvalidMessageContents", ROUTER_RESULT_REFUSED},
         {OUTCOME_FAILED, ERROR_PERMANENT, 0, "InvalidMessageContents", ROUTER_RESULT_REFUSED},
         {OUTCOME_FAILED, ERROR_PERMANENT, 400, "ValidationException", ROUTER_RESULT_REFUSED},
+        /* as SQS spells it in query mode */
+        {OUTCOME_FAILED, ERROR_PERMANENT, 400, "AWS.SimpleQueueService.BatchRequestTooLong",
+         ROUTER_RESULT_REFUSED},
+        {OUTCOME_FAILED, ERROR_PERMANENT, 400, "InvalidParameterValue", ROUTER_RESULT_REFUSED},
+        {OUTCOME_FAILED, ERROR_PERMANENT, 400, "AWS.SimpleQueueService.NonExistentQueue",
+         ROUTER_RESULT_BLOCKED},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct error error;
         error_set(&error, cases[i].kind, cases[i].code, "%s", "");
         error.http_status = cases[i].http_status;
-        assert_int_equal(router_core_result(cases[i].outcome, &error), cases[i].result);
+        assert_int_equal(router_result_of(cases[i].outcome, &error), cases[i].result);
     }
 }
 
