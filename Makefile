@@ -164,6 +164,9 @@ $(BUILD)/purity.ok: $(PURE_OBJS) $(CORE_OBJS)
 	  || { echo "purity: a core calls the above"; exit 1; }
 	@echo "purity: $(words $(PURE_OBJS)) pure modules, $(words $(CORE_OBJS)) of them cores" | tee $@
 
+readme: all ## bring the settings tables of README.md up to date
+	@tests/tools/update-readme
+
 lint: ## formatting, scripts, include arrows
 	@tests/lint/run
 
@@ -203,7 +206,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all lib unit purity format lint deps deps-build demo up down logs e2e e2e-full test clean help FORCE
+.PHONY: all lib unit purity format readme lint deps deps-build demo up down logs e2e e2e-full test clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

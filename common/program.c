@@ -17,7 +17,15 @@ extern const char delayline_version[];
 #define CHECK_AGAIN_MS   1000
 #define HOUSEKEEPING_MS  1000
 
-enum flag { FLAG_NONE, FLAG_HELP, FLAG_VERSION, FLAG_PRINT_CONFIG, FLAG_CHECK, FLAG_UNKNOWN };
+enum flag {
+    FLAG_NONE,
+    FLAG_HELP,
+    FLAG_VERSION,
+    FLAG_PRINT_CONFIG,
+    FLAG_PRINT_MARKDOWN,
+    FLAG_CHECK,
+    FLAG_UNKNOWN
+};
 
 enum stage {
     STAGE_CHECKING,
@@ -90,8 +98,8 @@ static void close_all(void *ctx)
     loop_close_handles(p->loop);
     if (p->shell != NULL)
         p->ops->close(p->shell);
-    /* A check that blocked for longer than this would have used it up: libuv's timers count from the
-     * start of the turn. */
+    /* A check that blocked for longer than this would have used it up: libuv's timers count from
+     * the start of the turn. */
     uv_update_time(loop_uv(p->loop));
     /* Must not be what the loop waits for. */
     CHECK(uv_timer_start(&p->watchdog, on_watchdog, PROGRAM_CLOSE_MS, 0) == 0);
@@ -371,14 +379,23 @@ static void print_help(const struct program_ops *ops)
     buf_printf(
         &text,
         "%s: %s\n\n"
-        "usage: %s [--help | --version | --print-config | --check]\n\n"
-        "  --print-config  print the settings in use, secrets masked\n"
-        "  --check         connect to everything, check queues, table and topics, and end\n\n"
+        "usage: %s [--help | --version | --print-config | --print-markdown | --check]\n\n"
+        "  --print-config    print the settings in use, secrets masked\n"
+        "  --print-markdown  print what can be set, as the README's table\n"
+        "  --check           connect to everything, check queues, table and topics, and end\n\n"
         "Exit codes: 0 stopped as asked, 69 a dependency cannot be reached (--check),\n"
         "70 internal or fatal error, 78 mistakes in the configuration.\n\n"
         "Settings, from the environment:\n",
         ops->name, ops->summary, ops->name);
     config_print_help(&ops->schema, &text);
+    fputs(buf_text(&text), stdout);
+}
+
+static void print_markdown(const struct program_ops *ops)
+{
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    config_print_markdown(&ops->schema, &text);
     fputs(buf_text(&text), stdout);
 }
 
@@ -390,6 +407,7 @@ static enum flag parse_flag(int argc, char **argv)
     } flags[] = {{"--help", FLAG_HELP},
                  {"--version", FLAG_VERSION},
                  {"--print-config", FLAG_PRINT_CONFIG},
+                 {"--print-markdown", FLAG_PRINT_MARKDOWN},
                  {"--check", FLAG_CHECK}};
     if (argc <= 1)
         return FLAG_NONE;
@@ -407,11 +425,14 @@ int program_main(const struct program_ops *ops, int argc, char **argv)
     case FLAG_HELP:
         print_help(ops);
         return EXIT_CODE_OK;
+    case FLAG_PRINT_MARKDOWN:
+        print_markdown(ops);
+        return EXIT_CODE_OK;
     case FLAG_VERSION:
         printf("%s %s\n", ops->name, delayline_version);
         return EXIT_CODE_OK;
     case FLAG_UNKNOWN:
-        fprintf(stderr, "%s: give one of --help, --version, --print-config, --check, or nothing\n",
+        fprintf(stderr, "%s: there is no such option; %s --help lists them\n", ops->name,
                 ops->name);
         return EXIT_CODE_CONFIG;
     case FLAG_NONE:
