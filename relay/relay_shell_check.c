@@ -50,6 +50,8 @@ static void check_kafka(struct relay_shell *s)
     struct error error;
     enum status status = kafka_check(settings->bootstrap_servers, NULL, 0, topics, partitions,
                                      ARRAY_LEN(topics), KAFKA_TIMEOUT_MS, &error);
+    /* It may have blocked for seconds: timers that are started now count from now. */
+    uv_update_time(loop_uv(s->loop));
     if (status != STATUS_OK)
         failed(s, "KAFKA_BOOTSTRAP_SERVERS", settings->bootstrap_servers, &error);
     else if (partitions[0] < 0)
