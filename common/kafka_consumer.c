@@ -14,6 +14,9 @@
 #define KEEP_ALIVE_MS_MAX 30000
 #define NO_INDEX          UINT32_MAX
 
+/* LeakSanitizer's; not there in other builds. */
+extern void __lsan_ignore_object(const void *object) __attribute__((weak));
+
 enum assignment_state { ASSIGNMENT_FREE, ASSIGNMENT_ACTIVE, ASSIGNMENT_REVOKED };
 
 struct assignment {
@@ -532,5 +535,7 @@ void kafka_consumer_free(struct kafka_consumer *consumer)
      * assertion of the sticky assignor (2.0.2, rd_kafka_sticky_assignor_state_destroy): such a
      * one is left to the end of the process. */
     consumer->client.outlives_us = !consumer->was_assigned;
+    if (consumer->client.outlives_us && __lsan_ignore_object != NULL)
+        __lsan_ignore_object(consumer);
     kafka_client_close(&consumer->client);
 }
