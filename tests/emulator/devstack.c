@@ -17,7 +17,10 @@
 #define TEXT_BYTES_MAX     65536
 #define NAME_BYTES_MAX     256
 #define PARTITIONS_DEFAULT 8 /* the mock keeps 5 MiB a partition */
-#define FETCH_WAIT_MS      10
+#define FETCH_WAIT_MS      5
+/* The mock's joins last a second less than this, whoever is there. */
+#define SESSION_TIMEOUT_MS 4000
+#define HEARTBEAT_MS       500
 #define PARTITIONS_MAX     256
 #define REGION             "us-east-1"
 #define ACCESS_KEY_ID      "AKIAIOSFODNN7EXAMPLE"
@@ -178,6 +181,18 @@ static bool create_queues(struct stack *stack, struct buf *errors)
            emulator_create_table(stack->emulator, setting("DELAYLINE_TABLE", "delayline"), errors);
 }
 
+static int delay_partitions(const struct options *options)
+{
+    const char *at = setting("DELAYLINE_DELAY_TOPICS", "delay");
+    char name[NAME_BYTES_MAX];
+    int sum = 0;
+    while (*at != '\0') {
+        next_name(&at, name);
+        sum += name[0] == '\0' ? 0 : partitions_of(options->topics, name);
+    }
+    return sum;
+}
+
 static void export_queue(struct buf *out, int port, const char *variable, const char *otherwise)
 {
     buf_printf(out, "export %s=http://127.0.0.1:%d/" EMULATOR_ACCOUNT "/%s\n", variable, port,
@@ -195,6 +210,8 @@ static void write_exports(const struct stack *stack, const struct options *optio
                kafka_mock_bootstrap_servers(stack->kafka));
     /* The mock answers a fetch that finds nothing only when the wait is over: see kafka_mock.h. */
     buf_printf(out, "export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=%d\n", FETCH_WAIT_MS);
+    buf_printf(out, "export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=%d\n", SESSION_TIMEOUT_MS);
+    buf_printf(out, "export KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS=%d\n", HEARTBEAT_MS);
     buf_printf(out, "export AWS_ENDPOINT_URL=http://127.0.0.1:%d\n", port);
     buf_printf(out, "export AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\n", REGION, REGION);
     switch (options->credentials) {
@@ -216,6 +233,7 @@ static void write_exports(const struct stack *stack, const struct options *optio
     buf_printf(out, "export DELAYLINE_DEAD_LETTER_TOPIC=%s\n",
                setting("DELAYLINE_DEAD_LETTER_TOPIC", "delay-dead-letter"));
     buf_printf(out, "export DELAYLINE_STACK_DELAY_TOPIC=%s\n", first);
+    buf_printf(out, "export DELAYLINE_STACK_DELAY_PARTITIONS=%d\n", delay_partitions(options));
     buf_printf(out, "export DELAYLINE_STACK_TARGET_TOPIC=%s\n",
                setting("DELAYLINE_STACK_TARGET_TOPIC", "orders"));
     export_queue(out, port, "DELAYLINE_DELAY_QUEUE", "delayline-delay");

@@ -58,12 +58,15 @@ stack_metric() { # RUN NAME METRIC: its value, summed over its labels
         awk -v name="$3" '{split($1, part, "{")} part[1] == name {sum += $2} END {print sum + 0}'
 }
 
-stack_partitions_assigned() { # RUN ROUTERS: all partitions of the delay topic are held by some router
-    local total=0 i
+# Every partition of the delay topics has a router, and every router has one: the group is settled.
+stack_group_is_settled() { # RUN ROUTERS
+    local total=0 own i
     for ((i = 1; i <= $2; i++)); do
-        total=$((total + $(stack_metric "$1" "router-$i" delayline_kafka_partitions_assigned)))
+        own=$(stack_metric "$1" "router-$i" delayline_kafka_partitions_assigned)
+        [ "$own" -gt 0 ] || [ "$2" -gt "$DELAYLINE_STACK_DELAY_PARTITIONS" ] || return 1
+        total=$((total + own))
     done
-    [ "$total" -ge "${DELAYLINE_STACK_DELAY_PARTITIONS:-1}" ]
+    [ "$total" -eq "$DELAYLINE_STACK_DELAY_PARTITIONS" ]
 }
 
 stack_devstack_up() { # RUN
@@ -74,11 +77,6 @@ stack_devstack_up() { # RUN
     stack_poll 10 devstack grep -qx ready "$run/devstack.log"
     # shellcheck disable=SC1091
     . "$run/stack.env"
-    # librdkafka's mock cluster does not wake a waiting fetch, and waits for absent group members for
-    # session.timeout.ms: keep both short here. A real broker wants neither.
-    export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=${KAFKA_PROPERTY_FETCH_WAIT_MAX_MS:-5}
-    export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=${KAFKA_PROPERTY_SESSION_TIMEOUT_MS:-4000}
-    export KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS=${KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS:-500}
 }
 
 # Brings everything up and returns when all replicas are ready and every partition has a router.
@@ -102,7 +100,7 @@ stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
         done
     done
     export DELAYLINE_STACK_ADMIN_ADDRESSES=${addresses# }
-    stack_poll 30 "a router for every partition" stack_partitions_assigned "$run" "$2" || return 1
+    stack_poll 60 "a router for every partition" stack_group_is_settled "$run" "$2" || return 1
     stack_write_env "$run"
 }
 
