@@ -16,11 +16,21 @@ static int fence_compare(const char *a, const char *b)
     return memcmp(a, b, TABLE_FENCE_SIZE);
 }
 
-/* A shard's first step for a new tick, also when it has just finished the one before. */
 void scheduler_cursor_begin(struct step *s, uint32_t index)
 {
-    struct shard *shard = &s->c->shards[index];
-    CHECK(shard->call == CURSOR_CALL_NONE);
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    CHECK(shard->call == CURSOR_CALL_NONE && shard->ticks.head != ABSENT);
+    memset(shard->fence, 0, sizeof(shard->fence));
+    shard->last_bucket = INT64_MIN;
+    for (uint32_t at = shard->ticks.head; at != ABSENT; at = c->ticks[at].next) {
+        const struct tick *tick = &c->ticks[at];
+        shard->last_bucket = MAX(shard->last_bucket, tick->bucket);
+        if (fence_compare(tick->fence, shard->fence) < 0)
+            continue;
+        memcpy(shard->fence, tick->fence, sizeof(shard->fence));
+        shard->receive_count = tick->receive_count;
+    }
     shard->phase = SHARD_READING_CURSOR;
     shard->confirm_wanted = false;
     shard->cursor_failures = 0;
@@ -31,15 +41,15 @@ static void begin_dispatch(struct step *s, uint32_t index)
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    const struct tick *tick = scheduler_lease_current(c, shard);
     shard->phase = SHARD_ACTIVE;
     shard->safe = shard->stored;
     shard->opened = false;
     shard->moved_at = s->now.mono.ms;
-    bool taken_over = tick->receive_count > 1;
+    bool taken_over = shard->receive_count > 1;
     c->counters.takeovers += taken_over;
     scheduler_step_note(s, taken_over ? SCHEDULER_NOTE_TAKEN_OVER : SCHEDULER_NOTE_SHARD_TAKEN,
-                        index, tick->bucket, tick->receive_count);
+                        index, shard->last_bucket, shard->receive_count);
+    scheduler_lease_settle(s, index);
 }
 
 static void leave_refused(struct step *s, uint32_t index)
@@ -60,7 +70,7 @@ static void call(struct step *s, uint32_t index, enum cursor_call what,
         return;
     }
     struct scheduler_effect *effect = scheduler_step_emit(s, kind, index, index);
-    memcpy(effect->cursor.fence, scheduler_lease_current(c, shard)->fence, TABLE_FENCE_SIZE);
+    memcpy(effect->cursor.fence, shard->fence, TABLE_FENCE_SIZE);
     if (what == CURSOR_CALL_MOVE) {
         shard->moving = shard->safe;
         effect->cursor.position = shard->safe;
@@ -70,14 +80,14 @@ static void call(struct step *s, uint32_t index, enum cursor_call what,
     shard->call_id = effect->id;
 }
 
-/* A busy shard moves now and then, one that has come to the end of its tick at once. */
+/* A busy shard moves now and then, one that has come to the end of its run at once. */
 static int64_t move_at(const struct step *s, const struct shard *shard)
 {
     if (scheduler_position_compare(&shard->safe, &shard->stored) <= 0)
         return TIME_NEVER;
     if (s->c->stopping)
         return shard->final_move_made ? TIME_NEVER : INT64_MIN;
-    if (shard->safe.bucket > scheduler_lease_current(s->c, shard)->bucket)
+    if (shard->safe.bucket > shard->last_bucket)
         return shard->cursor_retry_at;
     return MAX(time_add(shard->moved_at, s->c->limits.cursor_every_ms), shard->cursor_retry_at);
 }
@@ -160,15 +170,6 @@ static void succeeded(struct shard *shard)
     shard->confirm_wanted = false;
 }
 
-/* The table's cursor is at `stored`: is the tick's bucket behind it? */
-static void judge_end(struct step *s, uint32_t index)
-{
-    struct scheduler_core *c = s->c;
-    struct shard *shard = &c->shards[index];
-    if (shard->stored.bucket > scheduler_lease_current(c, shard)->bucket)
-        scheduler_lease_finish_tick(s, index);
-}
-
 /* Read before the fence is written, or after a fence write that was refused or that nobody knows
  * the end of. */
 static void on_seen_before_dispatch(struct step *s, uint32_t index, enum cursor_call what,
@@ -176,13 +177,11 @@ static void on_seen_before_dispatch(struct step *s, uint32_t index, enum cursor_
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    const struct tick *tick = scheduler_lease_current(c, shard);
-    int newer = fence_compare(cursor->fence, tick->fence);
+    int newer = fence_compare(cursor->fence, shard->fence);
     succeeded(shard);
     shard->stored = cursor->position;
-    if (cursor->position.bucket > tick->bucket) {
-        c->counters.ticks_stale += what == CURSOR_CALL_READ;
-        scheduler_lease_finish_tick(s, index);
+    if (cursor->position.bucket > shard->last_bucket) {
+        scheduler_lease_settle(s, index);
     } else if (newer > 0 || (newer == 0 && what == CURSOR_CALL_READ)) {
         leave_refused(s, index); /* equal before we wrote: the same message was handed out twice */
     } else if (newer == 0) {
@@ -200,14 +199,14 @@ static void on_seen_after_move(struct step *s, uint32_t index,
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    if (fence_compare(cursor->fence, scheduler_lease_current(c, shard)->fence) != 0) {
+    if (fence_compare(cursor->fence, shard->fence) != 0) {
         leave_refused(s, index);
         return;
     }
     succeeded(shard);
     shard->stored = cursor->position;
     c->counters.cursor_moves += scheduler_position_compare(&shard->stored, &shard->moving) == 0;
-    judge_end(s, index);
+    scheduler_lease_settle(s, index);
 }
 
 void scheduler_cursor_on_read(struct step *s, const struct scheduler_event *event)
@@ -241,8 +240,8 @@ static void on_fence_written(struct step *s, uint32_t index, const struct schedu
         /* The holder before us may have moved it since we read it. */
         if (event->cursor.present)
             shard->stored = event->cursor.cursor.position;
-        if (shard->stored.bucket > scheduler_lease_current(s->c, shard)->bucket)
-            scheduler_lease_finish_tick(s, index);
+        if (shard->stored.bucket > shard->last_bucket)
+            scheduler_lease_settle(s, index);
         else
             begin_dispatch(s, index);
         break;
@@ -271,7 +270,7 @@ static void on_moved(struct step *s, uint32_t index, const struct scheduler_even
         succeeded(shard);
         shard->stored = shard->moving;
         s->c->counters.cursor_moves++;
-        judge_end(s, index);
+        scheduler_lease_settle(s, index);
         break;
     case SCHEDULER_REFUSED:
         if (event->cursor.present)

@@ -67,12 +67,6 @@ void scheduler_lease_init(struct scheduler_core *c)
         c->shards[i].ticks = (struct tick_list){ABSENT, ABSENT};
 }
 
-struct tick *scheduler_lease_current(const struct scheduler_core *c, const struct shard *shard)
-{
-    CHECK(shard->ticks.head != ABSENT);
-    return &c->ticks[shard->ticks.head];
-}
-
 /* --- leaving a shard -------------------------------------------------------------------------- */
 
 static void release_shard(struct step *s, uint32_t index)
@@ -89,7 +83,7 @@ void scheduler_lease_leave(struct step *s, uint32_t index, enum scheduler_note w
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    int64_t bucket = scheduler_lease_current(c, shard)->bucket;
+    int64_t bucket = shard->last_bucket;
     for (uint32_t slot; (slot = list_pop(c, &shard->ticks)) != ABSENT;)
         slot_free(c, slot);
     release_shard(s, index);
@@ -106,15 +100,24 @@ static void leave_by(struct step *s, uint32_t slot, enum tick_state state)
     list_add(s->c, &s->c->leaving, slot);
 }
 
-void scheduler_lease_finish_tick(struct step *s, uint32_t index)
+void scheduler_lease_settle(struct step *s, uint32_t index)
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    leave_by(s, list_pop(c, &shard->ticks), TICK_DELETING);
-    if (shard->ticks.head != ABSENT)
-        scheduler_cursor_begin(s, index);
-    else
+    struct tick_list left = {ABSENT, ABSENT};
+    for (uint32_t slot; (slot = list_pop(c, &shard->ticks)) != ABSENT;) {
+        if (c->ticks[slot].bucket >= shard->stored.bucket) {
+            list_add(c, &left, slot);
+            continue;
+        }
+        c->counters.ticks_stale += shard->phase == SHARD_READING_CURSOR;
+        leave_by(s, slot, TICK_DELETING);
+    }
+    shard->ticks = left;
+    if (left.head == ABSENT)
         release_shard(s, index);
+    else if (shard->stored.bucket > shard->last_bucket)
+        scheduler_cursor_begin(s, index);
 }
 
 void scheduler_lease_hand_back(struct step *s, uint32_t index)

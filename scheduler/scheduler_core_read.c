@@ -196,8 +196,8 @@ static void open_bucket(struct step *s, uint32_t index)
 {
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
-    if (shard->safe.bucket > scheduler_lease_current(c, shard)->bucket)
-        return; /* the end of the tick; the cursor follows */
+    if (shard->safe.bucket > shard->last_bucket)
+        return; /* the end of the run; the cursor follows */
     int64_t opens = scheduler_bucket_opens_ms(c, shard->safe.bucket);
     if (opens > s->now.wall.ms) {
         scheduler_step_wake_wall(s, opens);
@@ -210,8 +210,8 @@ static void open_bucket(struct step *s, uint32_t index)
     shard->opened = true;
     shard->current = 0;
     scheduler_history_open(c, index, shard->safe.bucket, shard->safe.place);
-    scheduler_straggler_begin(c, index, shard->safe.bucket);
     scheduler_page_query(s, scheduler_page_index(index, 0), shard->safe.place);
+    scheduler_straggler_begin(s, index, shard->safe.bucket);
 }
 
 static void note_acked(struct scheduler_core *c, struct shard *shard, uint32_t index)

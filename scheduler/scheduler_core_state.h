@@ -147,7 +147,7 @@ struct history {
     struct history_bucket buckets[SCHEDULER_HISTORY_MAX];
 };
 
-enum pass_state { PASS_DONE, PASS_WAITING, PASS_READING };
+enum pass_state { PASS_DONE, PASS_READING };
 
 struct pass {
     enum pass_state state;
@@ -174,8 +174,14 @@ enum cursor_call {
 };
 
 struct shard {
-    struct tick_list ticks; /* held; the first is being worked on */
+    struct tick_list ticks; /* held, in the order in which they came */
     enum shard_phase phase;
+    /* A run goes through all buckets up to the last of its ticks, under the greatest fence among
+     * them: when behind, ten ticks cost no more than one. Ticks that come later wait for the next
+     * run. */
+    int64_t last_bucket;
+    uint32_t receive_count;
+    char fence[TABLE_FENCE_SIZE];
     enum cursor_call call;
     uint64_t call_id;
     bool confirm_wanted; /* the outcome of the last write is to be read back */
@@ -287,9 +293,9 @@ bool scheduler_lease_expire(struct step *s);
 void scheduler_lease_keep(struct step *s);    /* extensions: before anything else takes the room */
 void scheduler_lease_advance(struct step *s); /* the rest */
 bool scheduler_lease_idle(const struct scheduler_core *c);
-struct tick *scheduler_lease_current(const struct scheduler_core *c, const struct shard *shard);
-/* The first tick's bucket is behind the stored cursor: deletes it, goes on with the next. */
-void scheduler_lease_finish_tick(struct step *s, uint32_t shard);
+/* Deletes the ticks whose buckets the stored cursor has passed. When the run is at its end: begins
+ * another with what is left, or releases the shard. */
+void scheduler_lease_settle(struct step *s, uint32_t shard);
 /* Gives all ticks of the shard back at once. */
 void scheduler_lease_hand_back(struct step *s, uint32_t shard);
 /* Forgets the shard and its ticks; they come back to somebody. Needs room for EFFECTS_OF_A_LOSS. */
@@ -348,7 +354,7 @@ void scheduler_history_add(struct scheduler_core *c, uint32_t shard, uint64_t id
 void scheduler_history_close(struct step *s, uint32_t shard); /* the bucket was dispatched */
 void scheduler_history_abandon(struct scheduler_core *c,
                                uint32_t shard); /* somebody else goes on */
-void scheduler_straggler_begin(struct scheduler_core *c, uint32_t shard, int64_t dispatched_bucket);
+void scheduler_straggler_begin(struct step *s, uint32_t shard, int64_t dispatched_bucket);
 void scheduler_straggler_on_page(struct step *s, uint32_t shard, uint32_t first_item);
 void scheduler_straggler_advance(struct step *s, uint32_t shard);
 

@@ -70,19 +70,21 @@ static const struct history_bucket *find(const struct scheduler_core *c, uint32_
 /* The bucket that is read again while `dispatched_bucket` is dispatched: the last one whose
  * dispatch began at least straggler_delay + a bucket before. Tied to the cursor, every bucket gets
  * its turn, whoever holds the shard by then. */
-void scheduler_straggler_begin(struct scheduler_core *c, uint32_t index, int64_t dispatched_bucket)
+void scheduler_straggler_begin(struct step *s, uint32_t index, int64_t dispatched_bucket)
 {
-    struct shard *shard = &c->shards[index];
+    static const char start[TABLE_KEY_SIZE];
+    struct scheduler_core *c = s->c;
+    struct pass *pass = &c->shards[index].pass;
     int64_t delay = c->limits.straggler_delay_ms;
     int64_t back = (delay + c->limits.bucket_ms - 1) / c->limits.bucket_ms + 1;
-    shard->pass = (struct pass){.state = PASS_WAITING, .bucket = dispatched_bucket - back};
-    if (shard->pass.bucket < 0)
-        shard->pass.state = PASS_DONE; /* before the epoch there is nothing */
-    const struct history_bucket *known = find(c, index, shard->pass.bucket);
-    if (known == NULL)
-        return;
-    shard->pass.known = known;
-    shard->pass.next = known->begin;
+    *pass = (struct pass){.state = PASS_DONE, .bucket = dispatched_bucket - back};
+    if (pass->bucket < 0)
+        return; /* before the epoch there is nothing */
+    pass->known = find(c, index, pass->bucket);
+    if (pass->known != NULL)
+        pass->next = pass->known->begin;
+    pass->state = PASS_READING;
+    scheduler_page_query(s, scheduler_page_index(index, PAGE_OF_PASS), start);
 }
 
 /* Items behind the cursor come in the order in which they were sent, so the next one is nearly
@@ -137,15 +139,6 @@ void scheduler_straggler_advance(struct step *s, uint32_t index)
     struct shard *shard = &c->shards[index];
     struct pass *pass = &shard->pass;
     uint32_t page = scheduler_page_index(index, PAGE_OF_PASS);
-    if (pass->state == PASS_WAITING) {
-        /* After the first page of what is due: that is in more of a hurry. */
-        if (!c->pages[scheduler_page_index(index, shard->current)].loaded)
-            return;
-        pass->state = PASS_READING;
-        static const char start[TABLE_KEY_SIZE];
-        scheduler_page_query(s, page, start);
-        return;
-    }
     if (pass->state != PASS_READING || !scheduler_page_finished(&c->pages[page]))
         return;
     if (c->pages[page].more) {

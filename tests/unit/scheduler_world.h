@@ -114,6 +114,7 @@ struct world {
     bool moves_unknown;      /* applied, the answer lost */
     uint32_t sends;          /* calls */
     uint32_t extensions;
+    uint32_t fences;
 };
 
 static inline int64_t world_wall(const struct world *w)
@@ -449,6 +450,7 @@ static inline void world_apply_page(struct world *w, struct world_pending *p)
 static inline void world_apply_fence(struct world *w, struct world_pending *p)
 {
     struct scheduler_cursor *cursor = &w->cursors[p->effect.shard];
+    w->fences++;
     p->event.cursor.present = true;
     p->event.cursor.cursor = *cursor;
     if (memcmp(cursor->fence, p->effect.cursor.fence, TABLE_FENCE_SIZE) < 0)

@@ -222,7 +222,7 @@ static void a_stale_tick_costs_one_read(void **state)
     world_free(w);
 }
 
-static void several_ticks_of_a_shard_are_taken_in_turn(void **state)
+static void several_ticks_of_a_shard_are_one_run(void **state)
 {
     (void)state;
     struct scheduler_limits limits = world_limits();
@@ -237,6 +237,7 @@ static void several_ticks_of_a_shard_are_taken_in_turn(void **state)
     world_run(w, 10 * SECOND);
     world_check_delivered(w);
     assert_int_equal(world_counters(w, 0)->ticks_finished, 6);
+    assert_in_range(w->fences, 1, 2); /* the tick of the running bucket may come a moment later */
     world_free(w);
 }
 
@@ -378,7 +379,7 @@ int main(void)
         cmocka_unit_test(overdue_buckets_go_at_once_oldest_first),
         cmocka_unit_test(the_cursor_moves_once_a_second_and_at_the_end),
         cmocka_unit_test(a_stale_tick_costs_one_read),
-        cmocka_unit_test(several_ticks_of_a_shard_are_taken_in_turn),
+        cmocka_unit_test(several_ticks_of_a_shard_are_one_run),
         cmocka_unit_test(foreign_messages_are_left_where_they_are),
         cmocka_unit_test(a_shard_without_a_cursor_is_left),
         cmocka_unit_test(a_ready_queue_that_is_down_skips_nothing),
