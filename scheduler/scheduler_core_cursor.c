@@ -18,23 +18,30 @@ static int fence_compare(const char *a, const char *b)
 
 void scheduler_cursor_begin(struct step *s, uint32_t index)
 {
-    struct scheduler_core *c = s->c;
-    struct shard *shard = &c->shards[index];
+    struct shard *shard = &s->c->shards[index];
     CHECK(shard->call == CURSOR_CALL_NONE && shard->ticks.head != ABSENT);
-    memset(shard->fence, 0, sizeof(shard->fence));
-    shard->last_bucket = INT64_MIN;
-    for (uint32_t at = shard->ticks.head; at != ABSENT; at = c->ticks[at].next) {
-        const struct tick *tick = &c->ticks[at];
-        shard->last_bucket = MAX(shard->last_bucket, tick->bucket);
-        if (fence_compare(tick->fence, shard->fence) < 0)
-            continue;
-        memcpy(shard->fence, tick->fence, sizeof(shard->fence));
-        shard->receive_count = tick->receive_count;
-    }
     shard->phase = SHARD_READING_CURSOR;
+    shard->last_bucket = s->c->ticks[shard->ticks.head].bucket;
     shard->confirm_wanted = false;
     shard->cursor_failures = 0;
     shard->cursor_retry_at = s->now.mono.ms;
+}
+
+/* Of the ticks that are held now. */
+static void begin_run(struct step *s, uint32_t index)
+{
+    struct scheduler_core *c = s->c;
+    struct shard *shard = &c->shards[index];
+    const struct tick *least = &c->ticks[shard->ticks.head];
+    shard->last_bucket = least->bucket;
+    for (uint32_t at = least->next; at != ABSENT; at = c->ticks[at].next) {
+        const struct tick *tick = &c->ticks[at];
+        shard->last_bucket = MAX(shard->last_bucket, tick->bucket);
+        if (fence_compare(tick->fence, least->fence) < 0)
+            least = tick;
+    }
+    memcpy(shard->fence, least->fence, sizeof(shard->fence));
+    shard->receive_count = least->receive_count;
 }
 
 static void begin_dispatch(struct step *s, uint32_t index)
@@ -170,26 +177,39 @@ static void succeeded(struct shard *shard)
     shard->confirm_wanted = false;
 }
 
-/* Read before the fence is written, or after a fence write that was refused or that nobody knows
- * the end of. */
-static void on_seen_before_dispatch(struct step *s, uint32_t index, enum cursor_call what,
-                                    const struct scheduler_cursor *cursor)
+/* Before the fence is written. Ticks that are behind the cursor already say nothing about who holds
+ * the shard: they go first. */
+static void on_seen(struct step *s, uint32_t index, const struct scheduler_cursor *cursor)
 {
-    struct scheduler_core *c = s->c;
-    struct shard *shard = &c->shards[index];
-    int newer = fence_compare(cursor->fence, shard->fence);
+    struct shard *shard = &s->c->shards[index];
     succeeded(shard);
     shard->stored = cursor->position;
-    if (cursor->position.bucket > shard->last_bucket) {
-        scheduler_lease_settle(s, index);
-    } else if (newer > 0 || (newer == 0 && what == CURSOR_CALL_READ)) {
-        leave_refused(s, index); /* equal before we wrote: the same message was handed out twice */
-    } else if (newer == 0) {
-        begin_dispatch(s, index);
-    } else {
+    shard->last_bucket = TIME_NEVER;
+    scheduler_lease_settle(s, index);
+    if (shard->phase == SHARD_FREE)
+        return;
+    begin_run(s, index);
+    if (fence_compare(cursor->fence, shard->fence) < 0)
         shard->phase = SHARD_FENCING;
-        if (what != CURSOR_CALL_READ)
-            retry_later(s, index);
+    else
+        leave_refused(s, index); /* equal: the same message was handed out twice */
+}
+
+/* After a fence write that was refused or that nobody knows the end of. */
+static void on_seen_after_fence(struct step *s, uint32_t index,
+                                const struct scheduler_cursor *cursor)
+{
+    struct shard *shard = &s->c->shards[index];
+    int newer = fence_compare(cursor->fence, shard->fence);
+    shard->confirm_wanted = false;
+    shard->stored = cursor->position;
+    if (newer > 0) {
+        leave_refused(s, index);
+    } else if (newer < 0) {
+        retry_later(s, index);
+    } else {
+        succeeded(shard);
+        begin_dispatch(s, index);
     }
 }
 
@@ -226,8 +246,10 @@ void scheduler_cursor_on_read(struct step *s, const struct scheduler_event *even
         scheduler_lease_leave(s, index, SCHEDULER_NOTE_CURSOR_MISSING);
     } else if (what == CURSOR_CALL_MOVE_CONFIRM) {
         on_seen_after_move(s, index, &event->cursor.cursor);
+    } else if (what == CURSOR_CALL_FENCE_CONFIRM) {
+        on_seen_after_fence(s, index, &event->cursor.cursor);
     } else {
-        on_seen_before_dispatch(s, index, what, &event->cursor.cursor);
+        on_seen(s, index, &event->cursor.cursor);
     }
 }
 
@@ -240,14 +262,11 @@ static void on_fence_written(struct step *s, uint32_t index, const struct schedu
         /* The holder before us may have moved it since we read it. */
         if (event->cursor.present)
             shard->stored = event->cursor.cursor.position;
-        if (shard->stored.bucket > shard->last_bucket)
-            scheduler_lease_settle(s, index);
-        else
-            begin_dispatch(s, index);
+        begin_dispatch(s, index);
         break;
     case SCHEDULER_REFUSED:
         if (event->cursor.present)
-            on_seen_before_dispatch(s, index, CURSOR_CALL_FENCE, &event->cursor.cursor);
+            on_seen_after_fence(s, index, &event->cursor.cursor);
         else
             confirm_later(s, index);
         break;

@@ -176,9 +176,9 @@ enum cursor_call {
 struct shard {
     struct tick_list ticks; /* held, in the order in which they came */
     enum shard_phase phase;
-    /* A run goes through all buckets up to the last of its ticks, under the greatest fence among
-     * them: when behind, ten ticks cost no more than one. Ticks that come later wait for the next
-     * run. */
+    /* A run goes through all buckets up to the last of its ticks: when behind, ten ticks cost no
+     * more than one. Its fence is the least among them, so that whoever comes to hold any of them
+     * after us stands above it. Ticks that come later wait for the next run. */
     int64_t last_bucket;
     uint32_t receive_count;
     char fence[TABLE_FENCE_SIZE];

@@ -110,6 +110,7 @@ struct world {
     bool table_down;
     bool extend_down;
     bool ticks_down;
+    uint32_t receive_max;    /* messages that a receive gives at most; 0: as asked for */
     int64_t send_latency_ms; /* more for calls to the ready queue */
     bool moves_unknown;      /* applied, the answer lost */
     uint32_t sends;          /* calls */
@@ -272,7 +273,8 @@ static inline uint32_t world_receive(struct world *w, struct world_pending *p)
     bool blocked[WORLD_SHARDS] = {false};
     for (uint32_t i = 0; i < WORLD_SHARDS; i++)
         blocked[i] = world_group_blocked(w, w->message_count, i);
-    for (uint32_t i = 0; i < w->message_count && count < p->effect.count; i++) {
+    uint32_t most = w->receive_max == 0 ? p->effect.count : w->receive_max;
+    for (uint32_t i = 0; i < w->message_count && count < most; i++) {
         struct world_message *m = &w->messages[i];
         if (m->deleted || blocked[m->shard])
             continue;

@@ -14,9 +14,16 @@ static struct world *random_world(uint64_t seed)
     struct world *w = world_new(&limits, seed);
     w->latency_ms = 1 + (int64_t)prng_below(&random, 40);
     w->page_short = (uint32_t)prng_below(&random, 3) * 7;
-    int64_t from = -(int64_t)prng_below(&random, 4) * MINUTE;
+    int64_t from = -(int64_t)prng_below(&random, 9) * MINUTE;
     for (uint32_t i = 0; i < WORLD_SHARDS; i++)
         w->cursors[i].position.bucket += from / MINUTE;
+    w->receive_max = (uint32_t)prng_below(&random, 4);
+    for (int64_t at = from; at < 0; at += MINUTE) { /* ticks that nobody took in time */
+        for (uint32_t shard = 0; shard < limits.shards; shard++) {
+            if (prng_below(&random, 3) > 0)
+                world_send_tick(w, shard, world_due(at) / MINUTE);
+        }
+    }
     uint32_t count = 50 + (uint32_t)prng_below(&random, 300);
     for (uint32_t i = 0; i < count; i++) {
         int64_t at = from + (int64_t)prng_below(&random, (uint64_t)(3 * MINUTE - from));
