@@ -100,7 +100,7 @@ struct aws_client *aws_client_new(struct loop *loop, struct http *http,
     client->policy =
         options->service == ENDPOINT_DYNAMODB ? &aws_retry_dynamodb_2026 : &aws_retry_standard_2026;
     aws_retry_quota_init(&client->quota);
-    rate_init(&client->rate, loop_now(loop).mono);
+    rate_init(&client->rate, CLIENT_RATE_LEAST_PER_S, loop_now(loop).mono);
     clock_skew_init(&client->skew);
     prng_init(&client->prng, options->seed);
     buf_init(&client->authorization, 4 * KIB);

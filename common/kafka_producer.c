@@ -239,7 +239,8 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
     static const struct kafka_property defaults[] = {
         {"client.id", "delayline"},
         {"partitioner", "murmur2_random"}, /* as the Java client */
-        {"queue.buffering.max.ms", "1"},
+        {"queue.buffering.max.ms",
+         "0"}, /* emitted at its millisecond; a burst makes batches anyway */
         {"queue.buffering.max.kbytes", "262144"},
         {"message.max.bytes", "33554432"}, /* RECORD_BYTES_MAX: the broker decides */
         {"topic.metadata.propagation.max.ms", "10000"},

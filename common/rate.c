@@ -1,15 +1,15 @@
 #include "common/rate.h"
 
-#define BETA           0.7 /* what a throttle leaves of the rate */
-#define SCALE          0.4 /* how steeply it grows back */
-#define SMOOTH         0.8 /* weight of the newest half second */
-#define FILL_MIN_PER_S 0.5
-#define CAPACITY_MIN   1.0
-#define BUCKET_MS      500
+#define BETA         0.7 /* what a throttle leaves of the rate */
+#define SCALE        0.4 /* how steeply it grows back */
+#define SMOOTH       0.8 /* weight of the newest half second */
+#define CAPACITY_MIN 1.0
+#define BUCKET_MS    500
 
-void rate_init(struct rate *rate, struct mono_ms now)
+void rate_init(struct rate *rate, double least_per_s, struct mono_ms now)
 {
     *rate = (struct rate){
+        .least_per_s = least_per_s,
         .filled_at = now,
         .bucket = now.ms / BUCKET_MS,
         .throttled_at = now,
@@ -100,8 +100,8 @@ static void measure(struct rate *rate, struct mono_ms now)
 static void set_rate(struct rate *rate, double per_s, struct mono_ms now)
 {
     refill(rate, now);
-    rate->fill_per_s = larger(per_s, FILL_MIN_PER_S);
-    rate->capacity = larger(per_s, CAPACITY_MIN);
+    rate->fill_per_s = larger(per_s, rate->least_per_s);
+    rate->capacity = larger(rate->fill_per_s, CAPACITY_MIN);
     rate->tokens = smaller(rate->tokens, rate->capacity);
 }
 

@@ -12,6 +12,7 @@
 #define RATE_FORGET_MS 60000
 
 struct rate {
+    double least_per_s;
     bool limits;
     double fill_per_s;
     double capacity;
@@ -27,7 +28,8 @@ struct rate {
     struct mono_ms throttled_at;
 };
 
-void rate_init(struct rate *rate, struct mono_ms now);
+/* least_per_s: never limited below this; the SDKs take 0.5. */
+void rate_init(struct rate *rate, double least_per_s, struct mono_ms now);
 
 /* How long a call that came now would wait; 0: not at all. */
 int64_t rate_wait_ms(const struct rate *rate, struct mono_ms now);

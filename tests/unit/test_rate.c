@@ -14,7 +14,7 @@ static void test_open_until_the_first_throttle(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     for (int i = 0; i < 10000; i++) {
         assert_int_equal(rate_take(&rate, now), 0);
         rate_update(&rate, false, now);
@@ -29,7 +29,7 @@ static void test_cubic(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     rate.measured_per_s = 8;
     rate_update(&rate, true, now);
     assert_true(near(rate.fill_per_s, 5.6, 1e-9));
@@ -52,7 +52,7 @@ static void test_rate_grows_to_twice_the_measured_at_most(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     rate.measured_per_s = 10;
     rate_update(&rate, true, now);
     rate.measured_per_s = 3;
@@ -68,7 +68,7 @@ static void test_waits_are_promised_in_order(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     rate.measured_per_s = 100;
     rate_update(&rate, true, now);
     assert_true(rate.limits);
@@ -91,7 +91,7 @@ static void test_first_throttle_early_is_no_standstill(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     for (int i = 0; i < 100; i++)
         rate_update(&rate, false, now);
     rate_update(&rate, true, now); /* within the first half second */
@@ -103,7 +103,7 @@ static void test_never_stops(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     for (int i = 0; i < 1000; i++) {
         rate_update(&rate, true, now);
         now.ms += 7;
@@ -117,7 +117,7 @@ static void test_forgets(void **state)
     (void)state;
     struct rate rate;
     struct mono_ms now = START;
-    rate_init(&rate, now);
+    rate_init(&rate, 0.5, now);
     rate_update(&rate, true, now);
     now.ms += RATE_FORGET_MS - 1;
     rate_update(&rate, false, now);
