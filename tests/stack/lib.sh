@@ -22,9 +22,11 @@ stack_poll() {
     done
 }
 
+# A zombie has ended: its parent, which may be init, is only slow to say so.
 stack_alive() { # RUN NAME
     local pid
-    pid=$(cat "$1/$2.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+    pid=$(cat "$1/$2.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null &&
+        ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
 }
 
 # Starts a program; its admin port is chosen by the system and read from its log.
@@ -114,17 +116,22 @@ stack_write_env() { # RUN
     mv "$1/env.new" "$1/env"
 }
 
-# SIGTERM to the programs first, then devstack. Says how each ended; fails if one had to be killed.
+# SIGTERM to the programs first, then to devstack; fails if one had to be killed.
 stack_down() { # RUN
-    local run=$1 name pid kind ok=0
-    for kind in router scheduler relay devstack; do
-        for pid in "$run/$kind"*.pid; do
-            [ -e "$pid" ] || continue
+    local run=$1 kinds kind name pid ok=0
+    local -a pids
+    for kinds in "router scheduler relay" devstack; do
+        pids=()
+        for kind in $kinds; do
+            for pid in "$run/$kind"*.pid; do
+                [ -e "$pid" ] && pids+=("$pid")
+            done
+        done
+        for pid in "${pids[@]}"; do
             name=$(basename "$pid" .pid)
             stack_alive "$run" "$name" && kill -TERM "$(cat "$pid")" 2>/dev/null
         done
-        for pid in "$run/$kind"*.pid; do
-            [ -e "$pid" ] || continue
+        for pid in "${pids[@]}"; do
             name=$(basename "$pid" .pid)
             if ! stack_poll 15 "the end of $name" stack_gone "$run" "$name"; then
                 kill -KILL "$(cat "$pid")" 2>/dev/null
