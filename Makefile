@@ -177,11 +177,11 @@ deps-build:
 	@tests/stack/deps build
 
 demo: deps-build ## build, start everything, send delayed records, watch them arrive, judge, stop
-	@$(MAKE) --no-print-directory -s -j2 all
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
 	@tests/stack/demo
 
 up: deps-build ## start the embedded stack and ROUTERS, SCHEDULERS, RELAYS of each program in the background
-	@$(MAKE) --no-print-directory -s -j2 all
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
 	@tests/stack/up
 
 down: ## stop what `make up` started
@@ -203,7 +203,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD_ROOT)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
 .PHONY: all lib unit purity format readme lint deps deps-build demo up down logs e2e e2e-full test clean help FORCE

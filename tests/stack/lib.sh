@@ -29,12 +29,13 @@ stack_alive() { # RUN NAME
         ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
 }
 
-# Starts a program; its admin port is chosen by the system and read from its log.
+# Starts a program; its admin port is chosen by the system and read from its log. Each in a session of its own:
+# Ctrl-C is for the script, which ends them in order; one that reached all at once would end devstack first.
 stack_start() { # RUN NAME PROGRAM
     local run=$1 name=$2 program=$3
     (
         cd "$stack_root" || exit 1
-        DELAYLINE_ADMIN_ADDRESS=127.0.0.1:0 exec "$stack_bin/$program" >>"$run/$name.log" 2>&1 </dev/null
+        DELAYLINE_ADMIN_ADDRESS=127.0.0.1:0 exec setsid "$stack_bin/$program" >>"$run/$name.log" 2>&1 </dev/null
     ) &
     echo $! >"$run/$name.pid"
     disown $!
@@ -73,7 +74,7 @@ stack_group_is_settled() { # RUN ROUTERS
 
 stack_devstack_up() { # RUN
     local run=$1
-    "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
+    setsid "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
     echo $! >"$run/devstack.pid"
     disown $!
     stack_poll 10 devstack grep -qx ready "$run/devstack.log"
