@@ -84,7 +84,7 @@ struct aws_client {
 static void admit(struct aws_request *request);
 static void send_attempt(struct aws_request *request);
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct aws_client *aws_client_new(struct loop *loop, struct http *http,
                                   struct aws_credentials *credentials,
@@ -166,7 +166,7 @@ struct aws_clock_view aws_client_clock(const struct aws_client *client)
                                    view.correction_ms};
 }
 
-/* --- the end of a request --------------------------------------------------------------------- */
+/* --- the end of a request -------------------------------------------------------------------- */
 
 static void request_delete(struct aws_request *request)
 {
@@ -242,8 +242,7 @@ static void finish(struct aws_request *request, const struct aws_answer *answer,
     request_release(request);
 }
 
-/* --- waiting
- * --------------------------------------------------------------------------------------- */
+/* --- waiting --------------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer)
 {
@@ -280,7 +279,7 @@ static void wait(struct aws_request *request, int64_t wait_ms, enum next_step st
     CHECK(uv_timer_start(&request->timer, on_timer, (uint64_t)wait_ms, 0) == 0);
 }
 
-/* --- sending an attempt ----------------------------------------------------------------------- */
+/* --- sending an attempt ---------------------------------------------------------------------- */
 
 struct headers {
     struct http_header items[HEADERS_MAX];
@@ -433,7 +432,7 @@ static void admit(struct aws_request *request)
         send_attempt(request);
 }
 
-/* --- what came back --------------------------------------------------------------------------- */
+/* --- what came back -------------------------------------------------------------------------- */
 
 static void observe_date(struct aws_client *client, const struct aws_request *request,
                          const struct http_response *response)
@@ -542,7 +541,7 @@ static void on_answer(void *ctx, const struct http_response *response, const str
         settle_failure(request, class, &answer, &failure);
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 /* RFC 9562, version 4; random enough for finding a call in a log. */
 static void make_uuid(struct prng *prng, char out[UUID_SIZE])

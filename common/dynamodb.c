@@ -64,7 +64,7 @@ struct aws_client *dynamodb_client(struct dynamodb *dynamodb)
     return dynamodb->client;
 }
 
-/* --- one call --------------------------------------------------------------------------------- */
+/* --- one call -------------------------------------------------------------------------------- */
 
 static struct dynamodb_call *call_new(struct dynamodb *dynamodb, const char *operation,
                                       enum aws_price price, void *ctx)
@@ -123,8 +123,7 @@ static void fail_unreadable(const struct dynamodb_call *call, enum error_kind ki
     ret->http_status = 200;
 }
 
-/* --- writes
- * ---------------------------------------------------------------------------------------- */
+/* --- writes ---------------------------------------------------------------------------------- */
 
 static void on_batch(void *ctx, const struct aws_answer *answer, const struct error *error)
 {
@@ -203,8 +202,7 @@ void dynamodb_update(struct dynamodb *dynamodb, const char *table,
     start(call, &(struct start_spec){.on_done = on_written, .writes = true});
 }
 
-/* --- reads
- * ------------------------------------------------------------------------------------------- */
+/* --- reads ----------------------------------------------------------------------------------- */
 
 static void on_read(void *ctx, const struct aws_answer *answer, const struct error *error)
 {
@@ -246,8 +244,7 @@ void dynamodb_query(struct dynamodb *dynamodb, const struct dynamodb_query_spec 
     start(call, &(struct start_spec){.on_done = on_query});
 }
 
-/* --- the table itself
- * ------------------------------------------------------------------------------ */
+/* --- the table itself ------------------------------------------------------------------------ */
 
 static void on_ttl(void *ctx, const struct aws_answer *answer, const struct error *error)
 {

@@ -13,7 +13,7 @@
 
 static_assert(sizeof(((struct dynamodb_wire_key *)0)->hash) == DIGEST_MD5_SIZE, "by MD5");
 
-/* --- values ----------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------------- */
 
 const struct dynamodb_attribute *dynamodb_item_get(const struct dynamodb_item *item,
                                                    const char *name)
@@ -88,7 +88,7 @@ static void append_key(struct buf *out, struct slice pk, struct slice sk)
     append_item(out, &key);
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 #define CAPACITY ",\"ReturnConsumedCapacity\":\"TOTAL\"}"
 
@@ -243,8 +243,7 @@ void dynamodb_wire_describe(struct buf *out, const char *table)
     buf_append_byte(out, '}');
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 void dynamodb_wire_key(const char *table, struct slice pk, struct slice sk,
                        struct dynamodb_wire_key *ret)
@@ -329,7 +328,7 @@ void dynamodb_wire_parse_batch(const cJSON *json, const struct dynamodb_wire_key
             *ret_throttled = true;
 }
 
-/* --- items ------------------------------------------------------------------------------------ */
+/* --- items ----------------------------------------------------------------------------------- */
 
 void dynamodb_wire_items_release(struct dynamodb_wire_items *items)
 {
@@ -445,7 +444,7 @@ enum status dynamodb_wire_parse_query(const cJSON *json, size_t body_bytes,
     return STATUS_OK;
 }
 
-/* --- tables ----------------------------------------------------------------------------------- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 /* True if the list has an element with that name and that value under member. */
 static bool lists(const cJSON *list, const char *name, const char *member, const char *value)

@@ -20,7 +20,7 @@ void http_handle_closed(struct http *http)
     curl_global_cleanup();
 }
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void link_request(struct http_request *request)
 {
@@ -79,7 +79,7 @@ void http_cancel(struct http_request *request)
     http_request_recycle(request);
 }
 
-/* --- what came back --------------------------------------------------------------------------- */
+/* --- what came back -------------------------------------------------------------------------- */
 
 struct curl_failure {
     CURLcode result;
@@ -197,7 +197,7 @@ static void drain(struct http *http)
     }
 }
 
-/* --- curl on uv ------------------------------------------------------------------------------- */
+/* --- curl on uv ------------------------------------------------------------------------------ */
 
 static void on_socket_closed(uv_handle_t *handle)
 {
@@ -290,7 +290,7 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *ctx)
     return 0;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 struct http *http_new(struct loop *loop, const struct http_options *options)
 {

@@ -23,7 +23,7 @@
 /* Larger ones hold messages and items, no secrets. */
 #define WIPED_BUFFER_BYTES (16 * KIB)
 
-/* --- life and pool ---------------------------------------------------------------------------- */
+/* --- life and pool --------------------------------------------------------------------------- */
 
 static void on_deadline_closed(uv_handle_t *handle)
 {
@@ -78,7 +78,7 @@ void http_request_recycle(struct http_request *request)
     http->pool_len++;
 }
 
-/* --- curl's callbacks for one request; no curl_multi_* in here -------------------------------- */
+/* --- curl's callbacks for one request; no curl_multi_* in here ------------------------------- */
 
 struct http_request *http_request_of(void *ctx)
 {
@@ -158,7 +158,7 @@ static int on_before_request(void *ctx, char *address, char *local, int port, in
     return CURL_PREREQFUNC_OK;
 }
 
-/* --- making a request ------------------------------------------------------------------------- */
+/* --- making a request ------------------------------------------------------------------------ */
 
 #define SET(easy, option, value) CHECK(curl_easy_setopt((easy), (option), (value)) == CURLE_OK)
 

@@ -99,8 +99,7 @@ static void fail_unreadable(const char *operation, struct error *ret)
     ret->http_status = 200;
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 static void on_batch(void *ctx, const struct aws_answer *answer, const struct error *error)
 {
@@ -183,8 +182,7 @@ void sqs_change_visibility_batch(struct sqs *sqs, const char *queue_url,
     start_batch(call, &(struct batch_spec){.attempts_max = 1});
 }
 
-/* --- receive
- * --------------------------------------------------------------------------------------- */
+/* --- receive --------------------------------------------------------------------------------- */
 
 static void on_receive(void *ctx, const struct aws_answer *answer, const struct error *error)
 {
@@ -229,8 +227,7 @@ void sqs_receive_cancel(struct aws_request *request)
     aws_request_cancel(request);
 }
 
-/* --- queues
- * ---------------------------------------------------------------------------------------- */
+/* --- queues ---------------------------------------------------------------------------------- */
 
 static void start_query(struct sqs_call *call, aws_done_fn *on_done)
 {

@@ -10,7 +10,7 @@
 
 static_assert(SQS_BATCH_ENTRIES_MAX == 10, "Ids are one digit");
 
-/* --- requests --------------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void append_member(struct buf *out, const char *name, struct slice text)
 {
@@ -111,8 +111,7 @@ double sqs_wire_units(size_t payload_bytes)
     return units == 0 ? 1 : (double)units;
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 static bool md5_is(struct slice hex, const uint8_t md5[DIGEST_MD5_SIZE])
 {
@@ -201,7 +200,7 @@ void sqs_wire_fail_batch(const struct error *error, size_t count, struct sqs_ent
         results[i] = (struct sqs_entry_result){error_outcome(error->kind), *error};
 }
 
-/* --- other answers ---------------------------------------------------------------------------- */
+/* --- other answers --------------------------------------------------------------------------- */
 
 static enum status parse_message(const cJSON *json, struct sqs_message *ret)
 {

@@ -3,7 +3,7 @@
 #include "common/check.h"
 #include "relay/relay_core_internal.h"
 
-/* --- the queues of calls ---------------------------------------------------------------------- */
+/* --- the queues of calls --------------------------------------------------------------------- */
 
 static enum relay_call call_of(const struct relay_slot *s)
 {
@@ -46,7 +46,7 @@ void relay_call_unqueue(struct relay_core *c, struct relay_slot *s)
     s->call_queued = false;
 }
 
-/* --- what a slot wants ------------------------------------------------------------------------ */
+/* --- what a slot wants ----------------------------------------------------------------------- */
 
 static void want_call(struct relay_core *c, struct relay_slot *s, enum relay_slot_state state,
                       struct now now)
@@ -160,7 +160,7 @@ static int32_t seconds_wanted(const struct relay_core *c, const struct relay_slo
     UNREACHABLE();
 }
 
-/* --- batches ---------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 static void send_batch(struct relay_core *c, enum relay_queue queue, enum relay_call call,
                        struct now now, struct relay_effects *out)
@@ -221,7 +221,7 @@ struct mono_ms relay_calls_deadline(const struct relay_core *c)
     return at;
 }
 
-/* --- answers ---------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 static void count_left(struct relay_core *c, const struct relay_slot *s)
 {

@@ -3,7 +3,7 @@
 #include "common/check.h"
 #include "relay/relay_core_internal.h"
 
-/* --- the window: records that wait for a report or for their next try ------------------------- */
+/* --- the window: records that wait for a report or for their next try ------------------------ */
 
 static void list_add(struct relay_core *c, struct relay_list *l, struct relay_record record)
 {

@@ -88,7 +88,7 @@ void router_bodies_drop(struct router_bodies *b, uint32_t slot)
     *body = (struct body){.whole = NULL};
 }
 
-/* --- packing in memory ------------------------------------------------------------------------ */
+/* --- packing in memory ----------------------------------------------------------------------- */
 
 static int32_t nullable_len(struct slice s)
 {

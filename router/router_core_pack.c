@@ -12,7 +12,7 @@ static int64_t floor_second(int64_t ms)
     return ms - (rest < 0 ? rest + ENVELOPE_SPAN_MS : rest);
 }
 
-/* --- the table of open envelopes: linear probing, no tombstones ------------------------------- */
+/* --- the table of open envelopes: linear probing, no tombstones ------------------------------ */
 
 static uint32_t home(int64_t second_ms, enum delay_path path)
 {

@@ -5,7 +5,7 @@
 #include "common/check.h"
 #include "scheduler/scheduler_core_state.h"
 
-/* --- storage ---------------------------------------------------------------------------------- */
+/* --- storage --------------------------------------------------------------------------------- */
 
 /* Offsets of the arrays behind the struct. */
 struct layout {
@@ -105,7 +105,7 @@ struct scheduler_core *scheduler_core_init(void *storage, const struct scheduler
     return c;
 }
 
-/* --- what a step works with ------------------------------------------------------------------- */
+/* --- what a step works with ------------------------------------------------------------------ */
 
 struct scheduler_effect *scheduler_step_emit(struct step *s, enum scheduler_effect_kind kind,
                                              uint32_t slot, uint32_t shard)
@@ -164,7 +164,7 @@ void scheduler_step_dependency(struct step *s, enum scheduler_dependency which, 
         *since = MAX(s->now.mono.ms, 1);
 }
 
-/* --- the step --------------------------------------------------------------------------------- */
+/* --- the step -------------------------------------------------------------------------------- */
 
 static void dispatch(struct step *s, const struct scheduler_event *event)
 {
@@ -271,7 +271,7 @@ bool scheduler_core_idle(const struct scheduler_core *c)
            scheduler_ticks_idle(c);
 }
 
-/* --- digest ----------------------------------------------------------------------------------- */
+/* --- digest ---------------------------------------------------------------------------------- */
 
 static void fold(uint64_t *hash, uint64_t value)
 {
@@ -343,7 +343,7 @@ uint64_t scheduler_core_digest(const struct scheduler_core *c)
     return hash;
 }
 
-/* --- for metrics and readiness ---------------------------------------------------------------- */
+/* --- for metrics and readiness --------------------------------------------------------------- */
 
 const struct scheduler_counters *scheduler_core_counters(const struct scheduler_core *c)
 {

@@ -288,7 +288,7 @@ struct deadline scheduler_core_deadline(const struct scheduler_core *c);
 bool scheduler_core_idle(const struct scheduler_core *c);
 uint64_t scheduler_core_digest(const struct scheduler_core *c);
 
-/* --- for metrics and readiness ---------------------------------------------------------------- */
+/* --- for metrics and readiness --------------------------------------------------------------- */
 
 const struct scheduler_counters *scheduler_core_counters(const struct scheduler_core *c);
 uint32_t scheduler_core_shards(const struct scheduler_core *c); /* in use, as far as we know */

@@ -65,7 +65,7 @@ static void leave_refused(struct step *s, uint32_t index)
     scheduler_lease_leave(s, index, SCHEDULER_NOTE_FENCE_REFUSED);
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 static void call(struct step *s, uint32_t index, enum cursor_call what,
                  enum scheduler_effect_kind kind)
@@ -138,7 +138,7 @@ void scheduler_cursor_advance(struct step *s, uint32_t index)
         call(s, index, CURSOR_CALL_FENCE, SCHEDULER_EFFECT_WRITE_FENCE);
 }
 
-/* --- completions ------------------------------------------------------------------------------ */
+/* --- completions ----------------------------------------------------------------------------- */
 
 /* The call that this event completes, CURSOR_CALL_NONE if none does. */
 static enum cursor_call completed(struct step *s, const struct scheduler_event *event,

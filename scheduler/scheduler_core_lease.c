@@ -3,7 +3,7 @@
 #include "common/check.h"
 #include "scheduler/scheduler_core_state.h"
 
-/* --- slots and lists -------------------------------------------------------------------------- */
+/* --- slots and lists ------------------------------------------------------------------------- */
 
 static void list_add(struct scheduler_core *c, struct tick_list *list, uint32_t slot)
 {
@@ -67,7 +67,7 @@ void scheduler_lease_init(struct scheduler_core *c)
         c->shards[i].ticks = (struct tick_list){ABSENT, ABSENT};
 }
 
-/* --- leaving a shard -------------------------------------------------------------------------- */
+/* --- leaving a shard ------------------------------------------------------------------------- */
 
 static void release_shard(struct step *s, uint32_t index)
 {
@@ -151,7 +151,7 @@ bool scheduler_lease_expire(struct step *s)
     return true;
 }
 
-/* --- receiving -------------------------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------------------------- */
 
 static bool holds_bucket(const struct scheduler_core *c, const struct shard *shard, int64_t bucket)
 {
@@ -260,7 +260,7 @@ static void begin_polls(struct step *s)
     }
 }
 
-/* --- extending, deleting, handing back -------------------------------------------------------- */
+/* --- extending, deleting, handing back ------------------------------------------------------- */
 
 static void call_add(struct tick_call *call, const struct scheduler_core *c, uint32_t slot)
 {

@@ -11,7 +11,7 @@ int64_t scheduler_bucket_opens_ms(const struct scheduler_core *c, int64_t bucket
     return time_sub(start, c->limits.handoff_ms);
 }
 
-/* --- pages ------------------------------------------------------------------------------------ */
+/* --- pages ----------------------------------------------------------------------------------- */
 
 struct scheduler_item *scheduler_page_items(const struct scheduler_core *c, uint32_t page)
 {
@@ -190,7 +190,7 @@ void scheduler_page_on_read(struct step *s, const struct scheduler_event *event)
     page->retry_at = time_add(s->now.mono.ms, scheduler_step_backoff_ms(s, page->failures));
 }
 
-/* --- a shard's bucket ------------------------------------------------------------------------- */
+/* --- a shard's bucket ------------------------------------------------------------------------ */
 
 static void open_bucket(struct step *s, uint32_t index)
 {

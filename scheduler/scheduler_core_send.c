@@ -166,7 +166,7 @@ void scheduler_send_advance(struct step *s)
     }
 }
 
-/* --- completions ------------------------------------------------------------------------------ */
+/* --- completions ----------------------------------------------------------------------------- */
 
 static void on_acked(struct scheduler_core *c, struct page *page, struct pack *pack, uint32_t index)
 {

@@ -251,7 +251,7 @@ struct step {
     struct scheduler_effects *out;
 };
 
-/* --- scheduler_core.c ------------------------------------------------------------------------- */
+/* --- scheduler_core.c ------------------------------------------------------------------------ */
 
 static inline uint32_t scheduler_step_room(const struct step *s)
 {
@@ -276,14 +276,14 @@ void scheduler_step_wake_now(struct step *s);
 int64_t scheduler_step_backoff_ms(struct step *s, uint32_t failures);
 void scheduler_step_dependency(struct step *s, enum scheduler_dependency which, bool good);
 
-/* --- scheduler_core_ticks.c ------------------------------------------------------------------- */
+/* --- scheduler_core_ticks.c ------------------------------------------------------------------ */
 
 void scheduler_ticks_on_sent(struct step *s, const struct scheduler_event *event);
 void scheduler_ticks_on_meta(struct step *s, const struct scheduler_event *event);
 void scheduler_ticks_advance(struct step *s);
 bool scheduler_ticks_idle(const struct scheduler_core *c);
 
-/* --- scheduler_core_lease.c ------------------------------------------------------------------- */
+/* --- scheduler_core_lease.c ------------------------------------------------------------------ */
 
 void scheduler_lease_init(struct scheduler_core *c);
 void scheduler_lease_on_received(struct step *s, const struct scheduler_event *event);
@@ -301,7 +301,7 @@ void scheduler_lease_hand_back(struct step *s, uint32_t shard);
 /* Forgets the shard and its ticks; they come back to somebody. Needs room for EFFECTS_OF_A_LOSS. */
 void scheduler_lease_leave(struct step *s, uint32_t shard, enum scheduler_note why);
 
-/* --- scheduler_core_cursor.c ------------------------------------------------------------------ */
+/* --- scheduler_core_cursor.c ----------------------------------------------------------------- */
 
 int scheduler_position_compare(const struct scheduler_position *a,
                                const struct scheduler_position *b);
@@ -310,7 +310,7 @@ void scheduler_cursor_on_read(struct step *s, const struct scheduler_event *even
 void scheduler_cursor_on_written(struct step *s, const struct scheduler_event *event);
 void scheduler_cursor_advance(struct step *s, uint32_t shard);
 
-/* --- scheduler_core_read.c -------------------------------------------------------------------- */
+/* --- scheduler_core_read.c ------------------------------------------------------------------- */
 
 static inline uint32_t scheduler_page_index(uint32_t shard, uint32_t which)
 {
@@ -330,7 +330,7 @@ void scheduler_read_advance(struct step *s, uint32_t shard);
 void scheduler_read_settle(struct step *s, uint32_t shard); /* brings `safe` up to date */
 void scheduler_read_stop(struct step *s, uint32_t shard);   /* frees the shard's pages */
 
-/* --- scheduler_core_pack.c -------------------------------------------------------------------- */
+/* --- scheduler_core_pack.c ------------------------------------------------------------------- */
 
 struct pack_span {
     uint32_t first;
@@ -341,12 +341,12 @@ struct pack_span {
 uint32_t scheduler_pack_first(const struct scheduler_item *items, uint32_t count, bool more,
                               int64_t target_bytes);
 
-/* --- scheduler_core_send.c -------------------------------------------------------------------- */
+/* --- scheduler_core_send.c ------------------------------------------------------------------- */
 
 void scheduler_send_on_sent(struct step *s, const struct scheduler_event *event);
 void scheduler_send_advance(struct step *s);
 
-/* --- scheduler_core_straggler.c --------------------------------------------------------------- */
+/* --- scheduler_core_straggler.c -------------------------------------------------------------- */
 
 void scheduler_history_open(struct scheduler_core *c, uint32_t shard, int64_t bucket,
                             const char *from);

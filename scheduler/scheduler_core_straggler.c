@@ -3,7 +3,7 @@
 #include "common/check.h"
 #include "scheduler/scheduler_core_state.h"
 
-/* --- what was sent ---------------------------------------------------------------------------- */
+/* --- what was sent --------------------------------------------------------------------------- */
 
 static struct history_bucket *newest(struct history *history)
 {
@@ -65,7 +65,7 @@ static const struct history_bucket *find(const struct scheduler_core *c, uint32_
     return NULL;
 }
 
-/* --- the second reading ----------------------------------------------------------------------- */
+/* --- the second reading ---------------------------------------------------------------------- */
 
 /* The bucket that is read again while `dispatched_bucket` is dispatched: the last one whose
  * dispatch began at least straggler_delay + a bucket before. Tied to the cursor, every bucket gets

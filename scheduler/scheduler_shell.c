@@ -10,7 +10,7 @@
 #define CONNECTIONS_SPARE  16 /* beside polls and sends: table, leases, ticks */
 #define SETUP_AGAIN_MS     1000
 
-/* --- calls ------------------------------------------------------------------------------------ */
+/* --- calls ----------------------------------------------------------------------------------- */
 
 struct call *scheduler_shell_call_begin(struct scheduler_shell *shell, uint64_t id,
                                         enum scheduler_event_kind kind)
@@ -60,7 +60,7 @@ struct slice scheduler_shell_key_slice(const char *key)
     return slice_from(key, strnlen(key, TABLE_KEY_SIZE));
 }
 
-/* --- effects ---------------------------------------------------------------------------------- */
+/* --- effects --------------------------------------------------------------------------------- */
 
 static void log_note(struct scheduler_shell *shell, const struct scheduler_effect *effect)
 {
@@ -140,7 +140,7 @@ void scheduler_shell_step(struct scheduler_shell *shell, const struct scheduler_
         program_idle(shell->program);
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 static void begin_setup(struct scheduler_shell *shell);
 

@@ -36,7 +36,7 @@ static void call_failed(struct scheduler_shell *shell, const char *setting, cons
     worse(shell, error->kind == ERROR_PERMANENT ? PROGRAM_CHECK_CONFIG : PROGRAM_CHECK_UNAVAILABLE);
 }
 
-/* --- queues ----------------------------------------------------------------------------------- */
+/* --- queues ---------------------------------------------------------------------------------- */
 
 static void on_attributes(void *ctx, const struct sqs_queue_attributes *q,
                           const struct error *error)
@@ -99,7 +99,7 @@ static void check_queue(struct scheduler_shell *shell, enum queue_role role, con
     sqs_get_queue_url(shell->sqs, name, on_url, check);
 }
 
-/* --- table ------------------------------------------------------------------------------------ */
+/* --- table ----------------------------------------------------------------------------------- */
 
 static void on_table(void *ctx, const struct dynamodb_table_info *info, const struct error *error)
 {

@@ -95,7 +95,7 @@ struct scheduler_shell {
     uint64_t items_foreign;
 };
 
-/* --- scheduler_shell.c ------------------------------------------------------------------------ */
+/* --- scheduler_shell.c ----------------------------------------------------------------------- */
 
 void scheduler_shell_step(struct scheduler_shell *shell, const struct scheduler_event *event);
 /* A call's context, freed by scheduler_shell_call_end or with the shell. */
@@ -106,7 +106,7 @@ struct call scheduler_shell_call_end(struct call *call);
 enum scheduler_result scheduler_shell_result_of(const struct error *error);
 struct slice scheduler_shell_key_slice(const char *key); /* of TABLE_KEY_SIZE, zero-padded */
 
-/* --- scheduler_shell_queues.c ----------------------------------------------------------------- */
+/* --- scheduler_shell_queues.c ---------------------------------------------------------------- */
 
 void scheduler_shell_send_ticks(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect);
@@ -118,7 +118,7 @@ void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
 void scheduler_shell_send_packs(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect);
 
-/* --- scheduler_shell_table.c ------------------------------------------------------------------ */
+/* --- scheduler_shell_table.c ----------------------------------------------------------------- */
 
 void scheduler_shell_read_meta(struct scheduler_shell *shell,
                                const struct scheduler_effect *effect);
@@ -131,7 +131,7 @@ void scheduler_shell_move_cursor(struct scheduler_shell *shell,
 void scheduler_shell_read_page(struct scheduler_shell *shell,
                                const struct scheduler_effect *effect);
 
-/* --- scheduler_shell_pages.c ------------------------------------------------------------------ */
+/* --- scheduler_shell_pages.c ----------------------------------------------------------------- */
 
 /* Moves the items that the page begins with, and notes which call may fill it. */
 void scheduler_shell_pages_expect(struct scheduler_shell *shell,
@@ -146,11 +146,11 @@ void scheduler_shell_pages_message(struct scheduler_shell *shell,
                                    char id_hex[ENVELOPE_ID_HEX_SIZE]);
 void scheduler_shell_pages_release(struct scheduler_shell *shell);
 
-/* --- scheduler_shell_check.c ------------------------------------------------------------------ */
+/* --- scheduler_shell_check.c ----------------------------------------------------------------- */
 
 void scheduler_shell_check(void *shell);
 
-/* --- scheduler_shell_metrics.c ---------------------------------------------------------------- */
+/* --- scheduler_shell_metrics.c --------------------------------------------------------------- */
 
 void scheduler_shell_metrics(void *shell);
 void scheduler_shell_ready(void *shell, struct buf *reasons);

@@ -86,7 +86,7 @@ void scheduler_shell_metrics(void *untyped)
     set_aws(shell, "dynamodb", dynamodb_client(shell->dynamodb));
 }
 
-/* --- readiness -------------------------------------------------------------------------------- */
+/* --- readiness ------------------------------------------------------------------------------- */
 
 static void add_lags(struct scheduler_shell *shell, struct now now, struct buf *reasons)
 {

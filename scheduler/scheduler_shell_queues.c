@@ -20,7 +20,7 @@ static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t c
     scheduler_shell_step(call.shell, &event);
 }
 
-/* --- timer queue ------------------------------------------------------------------------------ */
+/* --- timer queue ----------------------------------------------------------------------------- */
 
 void scheduler_shell_send_ticks(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect)
@@ -118,7 +118,7 @@ void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
                      call);
 }
 
-/* --- ready queue ------------------------------------------------------------------------------ */
+/* --- ready queue ----------------------------------------------------------------------------- */
 
 void scheduler_shell_send_packs(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect)

@@ -27,7 +27,7 @@ static void log_failure(struct scheduler_shell *shell, const char *what, const s
         log_error(shell->log, what, error);
 }
 
-/* --- meta ------------------------------------------------------------------------------------- */
+/* --- meta ------------------------------------------------------------------------------------ */
 
 static void on_meta(void *ctx, const struct dynamodb_item *item, const struct error *error)
 {
@@ -54,7 +54,7 @@ void scheduler_shell_read_meta(struct scheduler_shell *shell, const struct sched
                  SLICE_LITERAL("-"), on_meta, call);
 }
 
-/* --- cursors ---------------------------------------------------------------------------------- */
+/* --- cursors --------------------------------------------------------------------------------- */
 
 static bool copy_text(const struct dynamodb_item *item, const char *name, char *out, size_t size)
 {
@@ -160,7 +160,7 @@ void scheduler_shell_move_cursor(struct scheduler_shell *shell,
     dynamodb_update(shell->dynamodb, shell->config->settings.table, &write, on_cursor, call);
 }
 
-/* --- pages ------------------------------------------------------------------------------------ */
+/* --- pages ----------------------------------------------------------------------------------- */
 
 /* A key that is too long is none of ours; the highest character behind its beginning takes its
  * place, and passes over nothing that is ours: those differ from it earlier. */

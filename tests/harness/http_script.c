@@ -69,8 +69,7 @@ void http_script_reply(struct http_script_answer *answer, int status, const char
     buf_append_str(&answer->raw, body);
 }
 
-/* --- connections ---------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------- */
 
 static void connection_closed(struct connection *c)
 {

@@ -180,7 +180,7 @@ static inline void world_free(struct world *w)
     free(w);
 }
 
-/* --- table ------------------------------------------------------------------------------------ */
+/* --- table ----------------------------------------------------------------------------------- */
 
 static inline int world_order(const void *a, const void *b)
 {
@@ -243,7 +243,7 @@ static inline void world_check_cursor(const struct world *w, uint32_t shard)
     }
 }
 
-/* --- timer queue ------------------------------------------------------------------------------ */
+/* --- timer queue ----------------------------------------------------------------------------- */
 
 static inline void world_send_tick(struct world *w, uint32_t shard, int64_t bucket)
 {
@@ -295,7 +295,7 @@ static inline uint32_t world_receive(struct world *w, struct world_pending *p)
     return count;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------ */
+/* --- nodes ----------------------------------------------------------------------------------- */
 
 static inline void world_push(struct world *w, const struct world_pending *p)
 {
@@ -423,7 +423,7 @@ static inline const struct scheduler_counters *world_counters(const struct world
     return scheduler_core_counters(w->nodes[node].core);
 }
 
-/* --- applying --------------------------------------------------------------------------------- */
+/* --- applying -------------------------------------------------------------------------------- */
 
 static inline void world_apply_page(struct world *w, struct world_pending *p)
 {
@@ -740,7 +740,7 @@ static inline void world_do(struct world *w, uint32_t at)
     world_call(w, &p);
 }
 
-/* --- running ---------------------------------------------------------------------------------- */
+/* --- running --------------------------------------------------------------------------------- */
 
 static inline int64_t world_deadline(const struct world *w, uint32_t node)
 {

@@ -195,8 +195,7 @@ static const struct aws_operation_stats *stats(const struct fixture *f)
     static const struct play plays_[] = {__VA_ARGS__};                                             \
     fixture_init(&(f), (service), plays_, ARRAY_LEN(plays_))
 
-/* --- what is sent
- * ---------------------------------------------------------------------------------- */
+/* --- what is sent ---------------------------------------------------------------------------- */
 
 static void test_sqs_request(void **state)
 {
@@ -238,8 +237,7 @@ static void test_dynamodb_request(void **state)
     fixture_end(&f);
 }
 
-/* --- retries -------------------------------------------------------------------------------------
- */
+/* --- retries --------------------------------------------------------------------------------- */
 
 static void test_transient_failure_is_retried(void **state)
 {
@@ -404,8 +402,7 @@ static void test_throttling_slows_down(void **state)
     fixture_end(&f);
 }
 
-/* --- put right once
- * -------------------------------------------------------------------------------- */
+/* --- put right once -------------------------------------------------------------------------- */
 
 static void test_expired_credentials_are_refreshed_once(void **state)
 {
@@ -496,8 +493,7 @@ static void test_clock_view(void **state)
     fixture_end(&f);
 }
 
-/* --- ends of other kinds
- * --------------------------------------------------------------------------- */
+/* --- ends of other kinds --------------------------------------------------------------------- */
 
 static void test_cancel_in_every_state(void **state)
 {
@@ -563,8 +559,7 @@ static void test_unreachable_server_was_not_reached(void **state)
     fixture_end(&f);
 }
 
-/* --- settings
- * -------------------------------------------------------------------------------------- */
+/* --- settings -------------------------------------------------------------------------------- */
 
 static void clear_environment(void)
 {

@@ -238,8 +238,7 @@ static void test_blame(void **state)
     assert_false(aws_error_blames_setup(&e));
 }
 
-/* --- vectors -------------------------------------------------------------------------------------
- */
+/* --- vectors --------------------------------------------------------------------------------- */
 
 static struct slice header(const cJSON *headers, const char *name)
 {

@@ -112,8 +112,7 @@ static void test_draw_and_probe(void **state)
     assert_true(aws_retry_draw(policy, &quota, &fourth, now));
 }
 
-/* --- vectors -------------------------------------------------------------------------------------
- */
+/* --- vectors --------------------------------------------------------------------------------- */
 
 static int64_t to_ms(const cJSON *seconds)
 {

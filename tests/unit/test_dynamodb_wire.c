@@ -25,8 +25,7 @@ static const struct dynamodb_item envelope = {
     .count = 4,
 };
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 #define ENVELOPE_JSON                                                                              \
     "{\"pk\":{\"S\":\"000029166666#3\"},\"sk\":{\"S\":\"s\\\"k\"},\"e\":{\"B\":\"AAH+/w==\"},"     \
@@ -116,8 +115,7 @@ static void test_read_requests(void **state)
                         "\"Limit\":25,\"ConsistentRead\":true," CAPACITY);
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 #define UNPROCESSED(pk, sk)                                                                        \
     "{\"PutRequest\":{\"Item\":{\"pk\":{\"S\":\"" pk "\"},\"sk\":{\"S\":\"" sk "\"}}}}"
@@ -197,8 +195,7 @@ static void test_whole_call_failed(void **state)
     assert_int_equal(results[0].outcome, OUTCOME_UNKNOWN);
 }
 
-/* --- items ---------------------------------------------------------------------------------------
- */
+/* --- items ----------------------------------------------------------------------------------- */
 
 static void test_item_round_trip(void **state)
 {
@@ -370,8 +367,7 @@ static void test_large_page(void **state)
         assert_slice_equal(dynamodb_item_get(&items.items[i], "e")->value, "ABCDEFGHIJKLMNOP");
 }
 
-/* --- tables --------------------------------------------------------------------------------------
- */
+/* --- tables ---------------------------------------------------------------------------------- */
 
 #define TABLE(status, range, type)                                                                 \
     "{\"Table\":{\"TableStatus\":\"" status "\",\"KeySchema\":[{\"AttributeName\":\"pk\","         \

@@ -120,8 +120,7 @@ static void post(struct exchange *x, const char *body)
     assert_int_equal(x->done, x->wanted);
 }
 
-/* --- what the server does ------------------------------------------------------------------------
- */
+/* --- what the server does -------------------------------------------------------------------- */
 
 static void play_ok(void *ctx, const struct http_script_request *request,
                     struct http_script_answer *answer)
@@ -557,8 +556,7 @@ static void test_free_from_a_callback(void **state)
     exchange_end(&x);
 }
 
-/* --- hostile answers
- * ------------------------------------------------------------------------------- */
+/* --- hostile answers ------------------------------------------------------------------------- */
 
 struct hostile {
     const char *name;

@@ -13,8 +13,7 @@ static uint32_t ticks_of(const struct world *w, int64_t minute)
     return count;
 }
 
-/* --- ticks -------------------------------------------------------------------------------------
- */
+/* --- ticks ----------------------------------------------------------------------------------- */
 
 static void ticks_go_out_at_start_and_ahead_of_every_bucket(void **state)
 {
@@ -94,8 +93,7 @@ static void a_clock_that_jumps_sends_the_newest_tick_only(void **state)
     world_free(w);
 }
 
-/* --- dispatch ----------------------------------------------------------------------------------
- */
+/* --- dispatch -------------------------------------------------------------------------------- */
 
 static void packs_leave_at_due_minus_handoff(void **state)
 {
@@ -304,8 +302,7 @@ static void a_pack_waits_for_company_no_longer_than_the_linger(void **state)
     world_free(w);
 }
 
-/* --- trouble -----------------------------------------------------------------------------------
- */
+/* --- trouble --------------------------------------------------------------------------------- */
 
 static void a_ready_queue_that_is_down_skips_nothing(void **state)
 {

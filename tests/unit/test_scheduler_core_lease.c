@@ -1,7 +1,6 @@
 #include "tests/unit/scheduler_world.h"
 
-/* --- lease and fence ---------------------------------------------------------------------------
- */
+/* --- lease and fence ------------------------------------------------------------------------- */
 
 static void a_lease_is_extended_while_the_shard_is_held(void **state)
 {
@@ -240,8 +239,7 @@ static void late_answers_of_a_left_shard_change_nothing(void **state)
     world_free(w);
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop ------------------------------------------------------------------------------------ */
 
 static void a_stop_moves_the_cursor_and_hands_back(void **state)
 {

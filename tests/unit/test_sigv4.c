@@ -220,7 +220,7 @@ static void agrees_with_the_aws_suite(void **state)
     assert_true(cases > 30);
 }
 
-/* --- requests signed by botocore, see data/make_sigv4_vectors.py ------------------------------ */
+/* --- requests signed by botocore, see data/make_sigv4_vectors.py ----------------------------- */
 
 struct signed_line {
     cJSON *json;

@@ -11,8 +11,7 @@ static cJSON *parse(const char *text)
     return json;
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------- */
 
 static void test_send_batch_request(void **state)
 {
@@ -90,8 +89,7 @@ static void test_units(void **state)
     assert_true(sqs_wire_units(1048576) == 16.0);
 }
 
-/* --- batches
- * --------------------------------------------------------------------------------------- */
+/* --- batches --------------------------------------------------------------------------------- */
 
 /* MD5 of "hello". */
 static const struct sqs_wire_md5 hello = {{0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76, 0xb9,
@@ -215,8 +213,7 @@ static void test_whole_call_failed(void **state)
     assert_int_equal(results[1].outcome, OUTCOME_UNKNOWN);
 }
 
-/* --- other answers -------------------------------------------------------------------------------
- */
+/* --- other answers --------------------------------------------------------------------------- */
 
 static void test_receive_answer(void **state)
 {
