@@ -26,9 +26,7 @@
 #define TOPIC_NAME_BYTES_MAX 249  /* Kafka's Topic.MAX_NAME_LENGTH */
 #define RECORD_HEADERS_MAX   4096 /* Kafka has no limit; keeps a record's index small */
 #define DELAY_ID_BYTES_MAX   128
-#define RECORD_BYTES_MAX                                                                           \
-    (32 * MIB) /* what may be configured; bounds every allocation per record                       \
-                */
+#define RECORD_BYTES_MAX     (32 * MIB) /* of any configuration; bounds each record's memory */
 
 /* Envelopes. */
 #define ENVELOPE_TARGET_BYTES     (48 * KIB)  /* base64 64 KiB: one SQS billing unit */
@@ -41,15 +39,13 @@
 #define BLOB_PARTS_MAX            128
 
 /* HTTP. */
-#define HTTP_RESPONSE_BYTES_MAX                                                                    \
-    (16 * MIB) /* ten SQS bodies of 1 MiB and their JSON; pages are 1 MiB in base64 */
-#define HTTP_HEADER_BYTES_MAX  (64 * KIB)
-#define HTTP_HEADERS_MAX       128        /* AWS sends about ten */
-#define HTTP_REQUEST_BYTES_MAX (24 * MIB) /* a full BatchWriteItem in base64, and its JSON */
-#define JSON_DEPTH_MAX         32         /* AWS answers nest 8 deep at most */
-#define JSON_VALUES_MAX                                                                            \
-    500000 /* a page of the smallest items has under 100,000; cJSON spends some 100 bytes on each  \
-            */
+#define HTTP_RESPONSE_BYTES_MAX (16 * MIB) /* ten SQS bodies of 1 MiB, or a page, as JSON */
+#define HTTP_HEADER_BYTES_MAX   (64 * KIB)
+#define HTTP_HEADERS_MAX        128        /* AWS sends about ten */
+#define HTTP_REQUEST_BYTES_MAX  (24 * MIB) /* a full BatchWriteItem in base64, and its JSON */
+#define JSON_DEPTH_MAX          32         /* AWS answers nest 8 deep at most */
+/* A page of the smallest items has under 100,000; cJSON spends some 100 bytes on each. */
+#define JSON_VALUES_MAX 500000
 
 /* AWS clients. */
 #define CLIENT_OPERATIONS_MAX   16    /* of one service, counted each */

@@ -27,8 +27,8 @@
 #define TABLE_WRITTEN  "written" /* N, ms */
 #define TABLE_EXPIRES  "expires" /* N, s: the TTL attribute */
 #define TABLE_BUCKET   "bucket"  /* N, in a cursor */
-#define TABLE_PLACE                                                                                \
-    "place" /* S, in a cursor: the last sk dispatched, "" at the start of a bucket */
+/* S, in a cursor: the last sk dispatched, "" at the start of a bucket. */
+#define TABLE_PLACE       "place"
 #define TABLE_FENCE       "fence"       /* S, in a cursor */
 #define TABLE_SHARDS      "shards"      /* N, in meta */
 #define TABLE_SHARDS_MOST "shards_most" /* N, in meta */

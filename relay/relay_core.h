@@ -28,9 +28,8 @@
 #define RELAY_DONE_IDS      65536 /* 15 min at 70 envelopes/s, 1 min at the full rate */
 #define RELAY_EFFECTS_MAX   64
 #define RELAY_PENDING_WORDS (ENVELOPE_RECORDS_MAX / 64)
-#define RELAY_CALL_TRIES_MAX                                                                       \
-    6 /* of a deferral or a delete; after that the message just returns                            \
-       */
+/* Of a deferral or a delete; after that the message just returns. */
+#define RELAY_CALL_TRIES_MAX      6
 #define RELAY_RETRY_FIRST_MS      100   /* back-off doubles from here ... */
 #define RELAY_RETRY_MOST_MS       10000 /* ... to here */
 #define RELAY_FULL_RETRY_MS       5     /* Kafka's queue is full: look again */

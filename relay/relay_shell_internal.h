@@ -12,8 +12,8 @@
 #include "relay/relay_config.h"
 #include "relay/relay_core.h"
 
-#define RELAY_DETAILS_MAX                                                                          \
-    64 /* distinct reasons of Kafka's refusals; the last one stands for more */
+/* Distinct reasons of Kafka's refusals; the last one stands for more. */
+#define RELAY_DETAILS_MAX 64
 /* Beside a record's own: delay-id, -due, -source, -target, -error, -error-detail. */
 #define RELAY_HEADERS_ADDED 6
 

@@ -25,12 +25,11 @@
 #include "common/timer_heap.h"
 #include "common/timeval.h"
 
-#define ROUTER_RECORDS_MAX                                                                         \
-    262144                         /* 64 MiB of 256-byte records; 8 MiB of nodes when all are used \
-                                    */
-#define ROUTER_ENVELOPES_MAX  8192 /* open and in flight; a second of far apart due times */
-#define ROUTER_PARTITIONS_MAX 4096 /* as many as a replica may be assigned */
-#define ROUTER_CALLS_MAX      64   /* in flight per service */
+/* 64 MiB of 256-byte records; 8 MiB of nodes when all are used. */
+#define ROUTER_RECORDS_MAX    262144
+#define ROUTER_ENVELOPES_MAX  8192  /* open and in flight; a second of far apart due times */
+#define ROUTER_PARTITIONS_MAX 4096  /* as many as a replica may be assigned */
+#define ROUTER_CALLS_MAX      64    /* in flight per service */
 #define ROUTER_TABLE_SIZE     16384 /* open addressing, at most half full */
 #define ROUTER_EFFECTS_MAX    96    /* two for each of 25 results, and what follows from them */
 #define ROUTER_ENTRIES_MAX    (4 * DYNAMODB_BATCH_ITEMS_MAX) /* of all sends of a step */

@@ -10,8 +10,8 @@
 #include "common/compiler.h"
 
 #define EXIT_USAGE 64
-#define DELAY_MAX_MS                                                                               \
-    (INT64_C(49) * 24 * 3600 * 1000) /* due times are kept in 32 bits of milliseconds */
+/* Due times are kept in 32 bits of milliseconds. */
+#define DELAY_MAX_MS (INT64_C(49) * 24 * 3600 * 1000)
 
 static const char help[] =
     "usage: load --records N --rate R --delay MIN..MAX [options]\n"
