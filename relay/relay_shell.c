@@ -184,7 +184,7 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     s->limits = relay_config_limits(s->config);
     s->timer = loop_timer_new(s->loop, on_timer, s);
     s->series = relay_series_new(program_metrics(program));
-    buf_init(&s->check.problems, 64 * KIB);
+    dependency_check_init(&s->check, program);
     buf_init(&s->raw, SQS_MESSAGE_BYTES_MAX);
     bool good = open_aws(s, errors);
     good = relay_shell_open_producer(s, errors) && good;
@@ -244,7 +244,7 @@ static void shell_free(void *shell)
     for (int q = 0; q < RELAY_QUEUES; q++)
         mem_free(s->queues[q].url);
     relay_series_free(s->series);
-    buf_release(&s->check.problems);
+    dependency_check_release(&s->check);
     buf_release(&s->raw);
     mem_free(s->events.events);
     mem_free(s->headers);

@@ -3,6 +3,7 @@
 #define RELAY_SHELL_INTERNAL_H
 
 #include "common/aws_client.h"
+#include "common/dependency_check.h"
 #include "common/dynamodb.h"
 #include "common/envelope.h"
 #include "common/kafka.h"
@@ -41,7 +42,8 @@ struct relay_shell_batch {
 };
 
 struct relay_shell_queue {
-    char *url;
+    char *url; /* known after the check */
+    struct dependency_queue wanted;
     struct error last_error; /* of receiving; kind ERROR_NONE: it works */
 };
 
@@ -63,12 +65,6 @@ struct relay_event_queue {
     size_t count;
 };
 
-struct relay_check {
-    unsigned pending;
-    enum program_check result;
-    struct buf problems;
-};
-
 struct relay_series; /* relay_shell_metrics.c */
 
 struct relay_shell {
@@ -77,7 +73,7 @@ struct relay_shell {
     struct log *log;
     const struct relay_config *config;
     struct relay_limits limits;
-    struct relay_check check;
+    struct dependency_check check;
 
     struct aws_settings aws;
     struct http *http;

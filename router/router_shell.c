@@ -199,7 +199,7 @@ static void shell_free(void *shell)
     struct router_shell *s = shell;
     router_bodies_free(s->bodies);
     router_topics_release(&s->topics);
-    buf_release(&s->check.problems);
+    dependency_check_release(&s->check);
     buf_release(&s->base64);
     mem_free(s->delay_queue_url);
     mem_free(s->core);
@@ -218,7 +218,7 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     s->loop = program_loop(program);
     s->log = program_log(program);
     s->config = config;
-    buf_init(&s->check.problems, 64 * KIB);
+    dependency_check_init(&s->check, program);
     /* Bodies of one call; base64 grows each by a third. */
     buf_init(&s->base64, SQS_BATCH_BYTES_MAX + KIB);
     router_topics_init(&s->topics, s->config, errors);

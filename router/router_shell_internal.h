@@ -3,6 +3,7 @@
 #define ROUTER_ROUTER_SHELL_INTERNAL_H
 
 #include "common/aws_credentials.h"
+#include "common/dependency_check.h"
 #include "common/dynamodb.h"
 #include "common/http.h"
 #include "common/kafka.h"
@@ -35,12 +36,6 @@ struct router_shell_partition {
 };
 
 /* The check under way. */
-struct router_check {
-    uint32_t open; /* questions without an answer */
-    enum program_check result;
-    struct buf problems;
-};
-
 /* At most so many lines a second of one kind. */
 struct router_log_limit {
     int64_t second;
@@ -53,7 +48,8 @@ struct router_shell {
     struct log *log;
     const struct router_config *config;
     struct router_topics topics;
-    struct router_check check;
+    struct dependency_check check;
+    struct dependency_queue delay_queue;
 
     struct aws_settings aws;
     struct http *http;

@@ -180,7 +180,7 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     shell->timer = loop_timer_new(shell->loop, on_timer, shell);
     shell->pages = mem_calloc(scheduler_core_pages(&shell->limits), sizeof(*shell->pages));
     shell->ticks = mem_calloc(scheduler_core_ticks(&shell->limits), sizeof(*shell->ticks));
-    buf_init(&shell->check_problems, 64 * KIB);
+    dependency_check_init(&shell->check, program);
     buf_init(&shell->bodies, SQS_BATCH_BYTES_MAX);
     buf_init(&shell->frames, SQS_MESSAGE_BYTES_MAX);
     return shell;
@@ -258,7 +258,9 @@ static void shell_free(void *untyped)
     mem_free(shell->pages);
     mem_free(shell->ticks);
     mem_free(shell->storage);
-    buf_release(&shell->check_problems);
+    dependency_check_release(&shell->check);
+    for (int role = 0; role < QUEUE_ROLES; role++)
+        mem_free(shell->queue_urls[role]);
     buf_release(&shell->bodies);
     buf_release(&shell->frames);
     mem_free(shell);

@@ -12,6 +12,7 @@
 
 #include "common/aws_client.h"
 #include "common/buf.h"
+#include "common/dependency_check.h"
 #include "common/dynamodb.h"
 #include "common/envelope.h"
 #include "common/program.h"
@@ -19,8 +20,6 @@
 #include "common/table_setup.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_core.h"
-
-#define QUEUE_URL_SIZE 1024
 
 /* An item of a page: what a message is made of. */
 struct stored_item {
@@ -53,13 +52,6 @@ struct call {
     uint32_t slots[SCHEDULER_BATCH_MAX]; /* of a receive */
 };
 
-struct queue_check {
-    struct scheduler_shell *shell;
-    enum queue_role role;
-    const char *setting; /* name in the environment */
-    const char *name;    /* as configured: name or URL */
-};
-
 struct scheduler_shell {
     struct program *program;
     const struct scheduler_config *config;
@@ -71,12 +63,10 @@ struct scheduler_shell {
     struct aws_credentials *credentials;
     struct sqs *sqs;
     struct dynamodb *dynamodb;
-    char queue_urls[QUEUE_ROLES][QUEUE_URL_SIZE];
+    char *queue_urls[QUEUE_ROLES]; /* known after the check */
 
-    struct queue_check queue_checks[QUEUE_ROLES];
-    uint32_t checks_open;
-    enum program_check check_result;
-    struct buf check_problems;
+    struct dependency_check check;
+    struct dependency_queue queues_wanted[QUEUE_ROLES];
 
     struct table_setup *setup; /* NULL: not under way */
     struct error setup_error;
