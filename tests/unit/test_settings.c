@@ -1,0 +1,84 @@
+/* The relations between the shared times: each broken one is named, the design's own hold. */
+#include "tests/harness/unit.h"
+
+#include "common/settings.h"
+#include "common/timeval.h"
+
+static struct settings of_the_design(void)
+{
+    return (struct settings){
+        .horizon_ms = 15 * MS_PER_MINUTE,
+        .bucket_ms = MS_PER_MINUTE,
+        .handoff_ms = 20 * MS_PER_SECOND,
+        .cutoff_ms = MS_PER_MINUTE,
+        .lead_ms = 2 * MS_PER_SECOND,
+        .retention_ms = 7 * MS_PER_DAY,
+    };
+}
+
+static void the_design_holds(void **state)
+{
+    (void)state;
+    struct settings s = of_the_design();
+    struct buf errors;
+    buf_init(&errors, 4096);
+    assert_status(settings_check(&s, CONFIG_ROUTER, &errors), STATUS_OK);
+    assert_status(settings_check(&s, CONFIG_SCHEDULER, &errors), STATUS_OK);
+    assert_status(settings_check(&s, CONFIG_RELAY, &errors), STATUS_OK);
+    assert_int_equal(errors.len, 0);
+    buf_release(&errors);
+}
+
+static void expect(const struct settings *s, enum config_program program, const char *named)
+{
+    struct buf errors;
+    buf_init(&errors, 4096);
+    assert_status(settings_check(s, program, &errors), STATUS_INVALID);
+    if (strstr(buf_text(&errors), named) == NULL)
+        fail_msg("\"%s\" does not name %s", buf_text(&errors), named);
+    buf_release(&errors);
+}
+
+static void each_broken_relation_is_named(void **state)
+{
+    (void)state;
+    struct settings s = of_the_design();
+    s.horizon_ms = s.bucket_ms + s.handoff_ms + s.cutoff_ms; /* must be more */
+    expect(&s, CONFIG_ROUTER, "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET");
+    expect(&s, CONFIG_SCHEDULER, "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET");
+
+    s = of_the_design();
+    s.bucket_ms = 7 * MS_PER_SECOND;
+    expect(&s, CONFIG_ROUTER, "divide a day");
+
+    s = of_the_design();
+    s.retention_ms = s.bucket_ms;
+    expect(&s, CONFIG_SCHEDULER, "DELAYLINE_RETENTION");
+
+    s = of_the_design();
+    s.handoff_ms = s.lead_ms;
+    expect(&s, CONFIG_RELAY, "DELAYLINE_HANDOFF must be more than DELAYLINE_LEAD");
+}
+
+static void all_broken_relations_at_once(void **state)
+{
+    (void)state;
+    struct settings s = of_the_design();
+    s.horizon_ms = MS_PER_SECOND;
+    s.bucket_ms = 7 * MS_PER_SECOND;
+    s.retention_ms = 1;
+    expect(&s, CONFIG_ROUTER, "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET");
+    expect(&s, CONFIG_ROUTER, "divide a day");
+    expect(&s, CONFIG_ROUTER, "DELAYLINE_RETENTION");
+    expect(&s, CONFIG_ROUTER, "DELAYLINE_HORIZON must be more than DELAYLINE_LEAD");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_design_holds),
+        cmocka_unit_test(each_broken_relation_is_named),
+        cmocka_unit_test(all_broken_relations_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
