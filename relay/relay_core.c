@@ -142,8 +142,11 @@ struct relay_slot *relay_slot_take(struct relay_core *c, uint32_t slot)
         .call_at = {TIME_NEVER},
         .again_at = {TIME_NEVER},
         .dead_at = {TIME_NEVER},
+        .alone_at = {TIME_NEVER},
         .again = {RELAY_NONE, RELAY_NONE},
         .dead = {RELAY_NONE, RELAY_NONE},
+        .suspects = {RELAY_NONE, RELAY_NONE},
+        .alone = RELAY_NONE,
         .list_next = RELAY_NONE,
         .list_prev = RELAY_NONE,
     };
@@ -171,7 +174,8 @@ void relay_slot_release(struct relay_core *c, struct relay_slot *s, struct relay
     if (s->call_queued)
         relay_call_unqueue(c, s);
     /* What has been emitted stays until it is settled. */
-    CHECK(s->pending == 0 && relay_list_empty(&s->again) && relay_list_empty(&s->dead));
+    CHECK(s->pending == 0 && relay_list_empty(&s->again) && relay_list_empty(&s->dead) &&
+          relay_list_empty(&s->suspects));
     c->waiting_records -= s->records - s->settled;
     c->blobs -= s->blob_open;
     relay_bytes_set(c, s, 0);
@@ -203,6 +207,8 @@ void relay_slot_arm(struct relay_core *c, struct relay_slot *s)
             due = s->second_ms + s->due_offsets[s->next];
         if (!relay_list_empty(&s->again))
             wake = MIN(wake, s->again_at.ms);
+        if (relay_suspect_waits(s))
+            wake = MIN(wake, s->alone_at.ms);
     }
     if (s->state == RELAY_SLOT_HELD && !relay_list_empty(&s->dead))
         wake = MIN(wake, s->dead_at.ms);
@@ -238,6 +244,8 @@ static void wake_slot(struct relay_core *c, struct relay_slot *s, struct now now
     if (s->state == RELAY_SLOT_HELD) {
         if (!s->emitting && !relay_list_empty(&s->again) && s->again_at.ms <= now.mono.ms)
             relay_emit_again(c, s, now, out);
+        if (!s->emitting && relay_suspect_waits(s) && s->alone_at.ms <= now.mono.ms)
+            relay_emit_alone(c, s, now, out);
         if (!relay_list_empty(&s->dead) && s->dead_at.ms <= now.mono.ms)
             relay_dead_letter_next(c, s, now, out);
     } else if (s->state == RELAY_SLOT_BLOB_WAITING && s->again_at.ms <= now.mono.ms) {
@@ -347,16 +355,16 @@ static uint64_t mix_slot(uint64_t hash, const struct relay_slot *s)
 {
     for (size_t i = 0; i < ENVELOPE_ID_SIZE; i++)
         hash = mix(hash, s->id.bytes[i]);
-    const int64_t times[] = {s->second_ms,      s->first_due_ms,  s->bytes,
-                             s->received_at.ms, s->visible_at.ms, s->call_at.ms,
-                             s->again_at.ms,    s->dead_at.ms,    s->blob_bytes};
+    const int64_t times[] = {s->second_ms,     s->first_due_ms, s->bytes,       s->received_at.ms,
+                             s->visible_at.ms, s->call_at.ms,   s->again_at.ms, s->dead_at.ms,
+                             s->alone_at.ms,   s->blob_bytes};
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         hash = mix(hash, (uint64_t)times[i]);
-    const uint32_t numbers[] = {s->generation, s->records,    s->next,        s->settled,
-                                s->pending,    s->emit_first, s->emit_count,  s->state,
-                                s->queue,      s->leave,      s->call_tries,  s->again_tries,
-                                s->dead_tries, s->indexed,    s->call_queued, s->call_sent,
-                                s->call_stale, s->emitting,   s->emit_again,  s->lapsed};
+    const uint32_t numbers[] = {
+        s->generation, s->records, s->next,        s->settled,   s->pending,    s->emit_first,
+        s->emit_count, s->state,   s->queue,       s->leave,     s->call_tries, s->again_tries,
+        s->dead_tries, s->indexed, s->call_queued, s->call_sent, s->call_stale, s->emitting,
+        s->emit_again, s->lapsed,  s->alone};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         hash = mix(hash, numbers[i]);
     return hash;

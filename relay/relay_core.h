@@ -33,6 +33,7 @@
 #define RELAY_RETRY_FIRST_MS      100   /* back-off doubles from here ... */
 #define RELAY_RETRY_MOST_MS       10000 /* ... to here */
 #define RELAY_FULL_RETRY_MS       5     /* Kafka's queue is full: look again */
+#define RELAY_DEAD_LETTER_GAP_MS  20    /* after a failure, so that each has a batch of its own */
 #define RELAY_EMPTY_POLL_PAUSE_MS 10
 #define RELAY_GARBLED_RETRIES     5 /* receives of a body with a wrong MD5 before it is parked */
 
@@ -146,6 +147,7 @@ struct relay_report {
     enum relay_refusal refusal; /* of a record that failed and would always fail; of a dead letter
                                    the one that its effect named, with its detail */
     uint16_t detail;            /* the shell's own number, comes back in RELAY_DEAD_LETTER */
+    bool in_company;            /* the refusal is of the batch that it went with: one of those */
     bool full;                  /* a dead letter that found Kafka's queue full: failed, no fault */
 };
 
@@ -246,6 +248,8 @@ struct relay_effects {
     X(parked, "unreadable messages left in the queue for the park time")                           \
     X(garbled, "messages damaged on their way, received again")                                    \
     X(emitted_again, "records produced again after a failed or unknown outcome")                   \
+    X(emitted_alone,                                                                               \
+      "records produced once more, alone, since the batch that they were in was refused")          \
     X(unknown_reports, "reports that leave open whether the record was written")                   \
     X(dead_lettered, "records and messages confirmed by the dead-letter topic")                    \
     X(dead_letter_failures, "dead letters that the dead-letter topic did not take")                \
@@ -317,6 +321,7 @@ struct relay_slot {
     struct mono_ms call_at;    /* queued since, or to be queued at; TIME_NEVER: neither */
     struct mono_ms again_at;   /* of the records in again, or of the next fetch */
     struct mono_ms dead_at;    /* of the records in dead */
+    struct mono_ms alone_at;   /* of the next record in suspects */
     uint32_t generation;
     uint32_t receive_count;
     uint32_t records;
@@ -325,9 +330,11 @@ struct relay_slot {
     uint32_t pending;    /* reports to come */
     uint32_t emit_first; /* the emission under way */
     uint32_t emit_count;
-    struct relay_list again; /* in relay_core.records: to be emitted again at again_at */
-    struct relay_list dead;  /* in relay_core.records: to be dead-lettered at dead_at */
-    uint32_t list_next;      /* queued call, or free */
+    struct relay_list again;    /* in relay_core.records: to be emitted again at again_at */
+    struct relay_list dead;     /* in relay_core.records: to be dead-lettered at dead_at */
+    struct relay_list suspects; /* in relay_core.records: refused in company, to be emitted alone */
+    uint32_t alone;             /* the suspect that is out, and has no report yet */
+    uint32_t list_next;         /* queued call, or free */
     uint32_t list_prev;
     uint8_t state; /* enum relay_slot_state */
     uint8_t queue; /* enum relay_queue */
@@ -345,7 +352,7 @@ struct relay_slot {
     bool lapsed;     /* visibility ran out, but records are out already */
 };
 
-/* A record that is to be emitted again or dead-lettered. */
+/* A record that is to be emitted again, alone or not, or dead-lettered. */
 struct relay_record {
     uint32_t record;
     uint32_t next;

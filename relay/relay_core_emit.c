@@ -115,6 +115,14 @@ void relay_emit_due(struct relay_core *c, struct now now, struct relay_effects *
     }
 }
 
+static void note_lapse(struct relay_core *c, struct relay_slot *s, struct now now)
+{
+    if (!relay_slot_ran_out(c, s, now) || s->lapsed)
+        return;
+    s->lapsed = true;
+    c->counters.lapsed_emitted++;
+}
+
 /* The longest run of neighbours at the head of the list goes out as one effect. */
 void relay_emit_again(struct relay_core *c, struct relay_slot *s, struct now now,
                       struct relay_effects *out)
@@ -123,10 +131,7 @@ void relay_emit_again(struct relay_core *c, struct relay_slot *s, struct now now
         s->again_at = c->full_until;
         return;
     }
-    if (relay_slot_ran_out(c, s, now) && !s->lapsed) {
-        s->lapsed = true;
-        c->counters.lapsed_emitted++;
-    }
+    note_lapse(c, s, now);
     uint32_t first = list_pop(c, &s->again).record;
     uint32_t count = 1;
     while (!relay_list_empty(&s->again) && c->records[s->again.head].record == first + count) {
@@ -135,6 +140,28 @@ void relay_emit_again(struct relay_core *c, struct relay_slot *s, struct now now
     }
     c->counters.emitted_again += count;
     emit(c, s, first, count, true, out);
+}
+
+void relay_emit_alone(struct relay_core *c, struct relay_slot *s, struct now now,
+                      struct relay_effects *out)
+{
+    if (c->full) {
+        s->alone_at = c->full_until;
+        return;
+    }
+    note_lapse(c, s, now);
+    s->alone = list_pop(c, &s->suspects).record;
+    c->counters.emitted_alone++;
+    emit(c, s, s->alone, 1, true, out);
+}
+
+static void suspect(struct relay_core *c, struct relay_slot *s, uint32_t record,
+                    struct mono_ms not_before)
+{
+    s->alone_at = relay_list_empty(&s->suspects)
+                      ? not_before
+                      : (struct mono_ms){MAX(s->alone_at.ms, not_before.ms)};
+    list_add(c, &s->suspects, (struct relay_record){.record = record});
 }
 
 static void again(struct relay_core *c, struct relay_slot *s, uint32_t record, struct now now)
@@ -166,17 +193,23 @@ void relay_on_emitted(struct relay_core *c, const struct relay_emitted *ev, stru
     if (ev->full)
         became_full(c, now);
     uint32_t end = s->emit_first + s->emit_count;
+    bool alone = s->emit_first == s->alone;
+    struct mono_ms later = mono_add(now.mono, RELAY_FULL_RETRY_MS);
     for (uint32_t i = s->emit_first + ev->taken; i < end; i++) {
         CHECK(pending_clear(c, s, i));
-        if (s->emit_again)
+        if (alone)
+            suspect(c, s, i, later);
+        else if (s->emit_again)
             list_add(c, &s->again, (struct relay_record){.record = i});
         else
             c->window_used--;
     }
     if (!s->emit_again)
         s->next = s->emit_first + ev->taken;
+    else if (ev->taken < s->emit_count && !alone)
+        s->again_at = later;
     else if (ev->taken < s->emit_count)
-        s->again_at = mono_add(now.mono, RELAY_FULL_RETRY_MS);
+        s->alone = RELAY_NONE;
     relay_slot_arm(c, s);
 }
 
@@ -206,9 +239,18 @@ static struct relay_record refused_record(const struct relay_report *ev)
 static void on_record_report(struct relay_core *c, struct relay_slot *s,
                              const struct relay_report *ev, struct now now)
 {
+    bool alone = ev->record == s->alone;
+    if (alone)
+        s->alone = RELAY_NONE;
     if (ev->outcome == OUTCOME_DONE) {
         c->counters.delivered++;
         settle(c, s, now);
+        return;
+    }
+    /* A refused batch takes all its records with it; each goes once more, where no neighbour can be
+     * to blame, before it is believed to be the one. */
+    if (ev->outcome == OUTCOME_FAILED && ev->in_company && !alone) {
+        suspect(c, s, ev->record, mono_add(now.mono, relay_backoff_ms(c, 0)));
         return;
     }
     if (ev->outcome == OUTCOME_FAILED && ev->refusal != RELAY_REFUSED_NOT) {
@@ -220,7 +262,10 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
     }
     if (ev->outcome == OUTCOME_UNKNOWN)
         c->counters.unknown_reports++;
-    again(c, s, ev->record, now);
+    if (alone)
+        suspect(c, s, ev->record, mono_add(now.mono, relay_backoff_ms(c, 0)));
+    else
+        again(c, s, ev->record, now);
 }
 
 static void on_dead_letter_report(struct relay_core *c, struct relay_slot *s,
@@ -270,7 +315,8 @@ void relay_dead_letter_next(struct relay_core *c, struct relay_slot *s, struct n
     }
     struct relay_record record = list_pop(c, &s->dead);
     pending_set(c, s, record.record);
-    s->dead_at = now.mono;
+    /* Of those that failed together one may be to blame: apart, the others get through. */
+    s->dead_at = s->dead_tries == 0 ? now.mono : mono_add(now.mono, RELAY_DEAD_LETTER_GAP_MS);
     relay_effect_add(out, RELAY_DEAD_LETTER)->dead_letter = (struct relay_dead_letter){
         relay_slot_ref(c, s), record.record, (enum relay_refusal)record.refusal, record.detail};
 }

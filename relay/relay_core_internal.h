@@ -34,6 +34,12 @@ static inline bool relay_list_empty(const struct relay_list *l)
     return l->head == RELAY_NONE;
 }
 
+/* One at a time is out: the next waits for its report. */
+static inline bool relay_suspect_waits(const struct relay_slot *s)
+{
+    return s->alone == RELAY_NONE && !relay_list_empty(&s->suspects);
+}
+
 /* No record of it can have reached Kafka. */
 static inline bool relay_slot_untouched(const struct relay_slot *s)
 {
@@ -78,6 +84,9 @@ void relay_on_emitted(struct relay_core *c, const struct relay_emitted *ev, stru
 void relay_on_report(struct relay_core *c, const struct relay_report *ev, struct now now);
 void relay_emit_due(struct relay_core *c, struct now now, struct relay_effects *out);
 void relay_emit_again(struct relay_core *c, struct relay_slot *s, struct now now,
+                      struct relay_effects *out);
+/* The next record that was refused in company; relay_suspect_waits(). */
+void relay_emit_alone(struct relay_core *c, struct relay_slot *s, struct now now,
                       struct relay_effects *out);
 void relay_dead_letter_next(struct relay_core *c, struct relay_slot *s, struct now now,
                             struct relay_effects *out);

@@ -258,6 +258,8 @@ static void on_report(void *ctx, uint64_t id, enum outcome outcome, const struct
     } else if (outcome == OUTCOME_FAILED) {
         event.report.refusal = refusal_of(error);
         event.report.detail = detail_of(s, error);
+        /* Size, format, policy: the broker judged the batch. Topics it judges for all alike. */
+        event.report.in_company = event.report.refusal == RELAY_REFUSED_TARGET_REFUSED;
     }
     relay_shell_feed(s, &event);
 }

@@ -738,6 +738,96 @@ static void a_refused_record_is_dead_lettered_alone(void **state)
     assert_int_equal(f->core.counters.delivered, 2);
 }
 
+static void report_batch_refused(struct fixture *f, struct relay_ref slot, uint32_t record)
+{
+    feed(f, (struct relay_event){.type = RELAY_REPORT,
+                                 .report = {.slot = slot,
+                                            .record = record,
+                                            .outcome = OUTCOME_FAILED,
+                                            .refusal = RELAY_REFUSED_TARGET_REFUSED,
+                                            .detail = 9,
+                                            .in_company = true}});
+}
+
+static void of_a_refused_batch_only_the_guilty_record_is_dead_lettered(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref slot = hold(f, 1, at_three, 3);
+    advance(f, 2200);
+    expect_emit(f, slot, 0, 1);
+    expect_emit(f, slot, 1, 2);
+    for (uint32_t i = 0; i < 3; i++)
+        report_batch_refused(f, slot, i);
+    assert_none(f, RELAY_DEAD_LETTER);
+    assert_none(f, RELAY_EMIT); /* not at once: what else was refused with them comes again too */
+    advance(f, 100);
+    expect_emit(f, slot, 0, 1);
+    advance(f, 100);
+    assert_none(f, RELAY_EMIT); /* neighbours, but each by itself */
+    report(f, slot, 0);
+    take(f, RELAY_EMIT);
+    emitted(f, slot, 0, true); /* full: it is the next all the same */
+    advance(f, RELAY_FULL_RETRY_MS);
+    expect_emit(f, slot, 2, 1);
+    report(f, slot, 2);
+    expect_emit(f, slot, 1, 1);
+    assert_none(f, RELAY_DEAD_LETTER);
+    report_batch_refused(f, slot, 1);
+    struct relay_dead_letter dead = take(f, RELAY_DEAD_LETTER).dead_letter;
+    assert_int_equal(dead.record, 1);
+    assert_int_equal(dead.refusal, RELAY_REFUSED_TARGET_REFUSED);
+    report_dead(f, &dead, OUTCOME_DONE, false);
+    advance(f, 50);
+    take(f, RELAY_DELETE);
+    assert_int_equal(f->core.counters.emitted_alone, 4);
+    assert_int_equal(f->core.counters.delivered, 2);
+    assert_int_equal(f->core.window_used, 0);
+}
+
+static void a_suspect_without_a_verdict_stays_one(void **state)
+{
+    struct fixture *f = *state;
+    static const uint16_t at_once_and_later[] = {0, 500, 500};
+    struct relay_ref slot = hold(f, 1, at_once_and_later, 3);
+    advance(f, 2050);
+    expect_emit(f, slot, 0, 1);
+    report_batch_refused(f, slot, 0);
+    advance(f, 100);
+    expect_emit(f, slot, 0, 1);
+    advance(f, 400); /* the others are due; that Kafka is full for them says nothing of the first */
+    take(f, RELAY_EMIT);
+    emitted(f, slot, 0, true);
+    advance(f, RELAY_FULL_RETRY_MS);
+    expect_emit(f, slot, 1, 2);
+    report_as(f, slot, 0, OUTCOME_UNKNOWN, RELAY_REFUSED_NOT);
+    report(f, slot, 1);
+    report(f, slot, 2);
+    advance(f, 100);
+    expect_emit(f, slot, 0, 1);
+    report_batch_refused(f, slot, 0);
+    assert_int_equal(take(f, RELAY_DEAD_LETTER).dead_letter.record, 0);
+    assert_int_equal(f->core.counters.emitted_again, 0);
+}
+
+static void dead_letters_that_failed_go_apart(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref slot = hold(f, 1, at_three, 3);
+    advance(f, 2200);
+    expect_emit(f, slot, 0, 1);
+    expect_emit(f, slot, 1, 2);
+    for (uint32_t i = 0; i < 3; i++)
+        report_as(f, slot, i, OUTCOME_FAILED, RELAY_REFUSED_TARGET_UNKNOWN);
+    struct relay_dead_letter dead[3];
+    for (uint32_t i = 0; i < 3; i++)
+        dead[i] = take(f, RELAY_DEAD_LETTER).dead_letter;
+    for (uint32_t i = 0; i < 3; i++)
+        report_dead(f, &dead[i], OUTCOME_FAILED, false);
+    assert_none(f, RELAY_DEAD_LETTER);
+    advance(f, 1000);
+    assert_int_equal(count_of(f, RELAY_DEAD_LETTER), 3);
+}
+
 static void a_refused_dead_letter_is_kept_and_tried_again(void **state)
 {
     struct fixture *f = *state;
@@ -1414,6 +1504,9 @@ int main(void)
         CASE(a_late_report_means_nothing_to_the_slots_next_message),
         CASE(failed_and_unknown_records_go_again),
         CASE(a_refused_record_is_dead_lettered_alone),
+        CASE(of_a_refused_batch_only_the_guilty_record_is_dead_lettered),
+        CASE(a_suspect_without_a_verdict_stays_one),
+        CASE(dead_letters_that_failed_go_apart),
         CASE(a_refused_dead_letter_is_kept_and_tried_again),
         CASE(a_failed_delete_is_tried_again_and_given_up_at_last),
         CASE(a_batch_may_fail_in_part),

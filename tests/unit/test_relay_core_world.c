@@ -147,14 +147,28 @@ static struct queued pop_earliest(struct world *w)
 
 /* --- what Kafka does ------------------------------------------------------------------------- */
 
-static void produce(struct world *w, uint32_t node, struct relay_ref slot, uint32_t record)
+/* Half of the messages have a target that refuses whole batches, be but one record to blame. */
+static bool batch_is_refused(const struct message *m, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        if (m->refused[i])
+            return m->second_ms / 1000 % 2 == 0;
+    return false;
+}
+
+static void produce(struct world *w, uint32_t node, struct relay_ref slot, uint32_t record,
+                    bool batch_refused)
 {
     struct message *m = w->nodes[node].slots[slot.index].message;
     int64_t late = WALL0 + w->mono - (m->second_ms + m->due_offsets[record]);
     assert_true(late >= 0); /* never early */
     w->worst_late_ms = MAX(w->worst_late_ms, late);
     struct relay_report report = {.slot = slot, .record = record};
-    if (m->refused[record]) {
+    if (batch_refused) {
+        report.outcome = OUTCOME_FAILED;
+        report.refusal = RELAY_REFUSED_TARGET_REFUSED;
+        report.in_company = true;
+    } else if (m->refused[record]) {
         report.outcome = OUTCOME_FAILED;
         report.refusal = RELAY_REFUSED_TARGET_UNKNOWN;
     } else if (happens(w, w->faults.report_failed)) {
@@ -175,8 +189,10 @@ static void on_emit(struct world *w, uint32_t node, const struct relay_emit *emi
     bool full = happens(w, w->faults.full);
     if (full)
         taken = (uint32_t)prng_below(&w->random, emit->count);
+    const struct message *m = w->nodes[node].slots[emit->slot.index].message;
+    bool refused = batch_is_refused(m, emit->first, taken);
     for (uint32_t i = 0; i < taken; i++)
-        produce(w, node, emit->slot, emit->first + i);
+        produce(w, node, emit->slot, emit->first + i, refused);
     struct queued *q = schedule(w, node, between(w, 0, 1));
     q->event = (struct relay_event){.type = RELAY_EMITTED,
                                     .emitted = {.slot = emit->slot, .taken = taken, .full = full}};
