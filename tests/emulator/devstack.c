@@ -201,6 +201,16 @@ static void export_queue(struct buf *out, int port, const char *variable, const 
                queue_name(variable, otherwise));
 }
 
+/* What the environment says goes before what suits the mock cluster. */
+static void export_property(struct buf *out, const char *name, int value)
+{
+    const char *own = getenv(name);
+    if (own == NULL || own[0] == '\0')
+        buf_printf(out, "export %s=%d\n", name, value);
+    else
+        buf_printf(out, "export %s='%s'\n", name, own);
+}
+
 static void write_exports(const struct stack *stack, const struct options *options, struct buf *out)
 {
     int port = emulator_port(stack->emulator);
@@ -211,9 +221,9 @@ static void write_exports(const struct stack *stack, const struct options *optio
     buf_printf(out, "export KAFKA_BOOTSTRAP_SERVERS=%s\n",
                kafka_mock_bootstrap_servers(stack->kafka));
     /* The mock answers a fetch that finds nothing only when the wait is over: see kafka_mock.h. */
-    buf_printf(out, "export KAFKA_PROPERTY_FETCH_WAIT_MAX_MS=%d\n", FETCH_WAIT_MS);
-    buf_printf(out, "export KAFKA_PROPERTY_SESSION_TIMEOUT_MS=%d\n", SESSION_TIMEOUT_MS);
-    buf_printf(out, "export KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS=%d\n", HEARTBEAT_MS);
+    export_property(out, "KAFKA_PROPERTY_FETCH_WAIT_MAX_MS", FETCH_WAIT_MS);
+    export_property(out, "KAFKA_PROPERTY_SESSION_TIMEOUT_MS", SESSION_TIMEOUT_MS);
+    export_property(out, "KAFKA_PROPERTY_HEARTBEAT_INTERVAL_MS", HEARTBEAT_MS);
     buf_printf(out, "export AWS_ENDPOINT_URL=http://127.0.0.1:%d\n", port);
     buf_printf(out, "export AWS_REGION=%s\nexport AWS_DEFAULT_REGION=%s\n", REGION, REGION);
     switch (options->credentials) {

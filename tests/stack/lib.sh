@@ -72,12 +72,23 @@ stack_group_is_settled() { # RUN ROUTERS
     [ "$total" -eq "$DELAYLINE_STACK_DELAY_PARTITIONS" ]
 }
 
+# What would lead the programs elsewhere, or sign with half of somebody's real keys.
+stack_foreign=(AWS_SESSION_TOKEN AWS_PROFILE AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN_FILE AWS_ENDPOINT_URL_SQS
+    AWS_ENDPOINT_URL_DYNAMODB AWS_ENDPOINT_URL_STS AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_USE_FIPS_ENDPOINT
+    AWS_USE_DUALSTACK_ENDPOINT)
+
 stack_devstack_up() { # RUN
-    local run=$1
+    local run=$1 name
+    for name in "${stack_foreign[@]}"; do
+        [ -z "${!name:-}" ] || echo "stack: without $name of the environment" >&2
+        unset "$name"
+    done
+    # shellcheck disable=SC2046 # names of replicas that an earlier stack had
+    unset $(compgen -v DELAYLINE_STACK_ADMIN_)
     setsid "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
     echo $! >"$run/devstack.pid"
     disown $!
-    stack_poll 10 devstack grep -qx ready "$run/devstack.log"
+    stack_poll 10 devstack grep -qsx ready "$run/devstack.log"
     # shellcheck disable=SC1091
     . "$run/stack.env"
 }
