@@ -216,12 +216,6 @@ void aws_request_cancel(struct aws_request *request)
     request_release(request);
 }
 
-void *aws_request_ctx(const struct aws_request *request)
-{
-    CHECK(request->magic == REQUEST_MAGIC);
-    return request->call.ctx;
-}
-
 /* The client may be gone when on_done returns. */
 static void finish(struct aws_request *request, const struct aws_answer *answer,
                    const struct error *error)

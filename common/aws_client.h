@@ -106,7 +106,6 @@ struct aws_request;
 /* Never calls back before it returns. */
 struct aws_request *aws_client_call(struct aws_client *client, const struct aws_call *call);
 void aws_request_cancel(struct aws_request *request); /* no on_done */
-void *aws_request_ctx(const struct aws_request *request);
 
 /* How long calls wait at present because the service throttles; 0: not at all. */
 int64_t aws_client_backpressure_ms(const struct aws_client *client);

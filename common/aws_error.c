@@ -110,33 +110,6 @@ bool aws_error_code_is(const char *code, const char *name)
     return false;
 }
 
-bool aws_error_blames_setup(const struct error *error)
-{
-    static const char *const names[] = {
-        "QueueDoesNotExist",
-        "ResourceNotFoundException",
-        "UnsupportedOperation",
-        "InvalidAddress",
-        "InvalidEndpointException",
-        "UnknownOperationException",
-        "KmsDisabled",
-        "KmsInvalidKeyUsage",
-        "KmsInvalidState",
-        "KmsNotFound",
-        "QueueDeletedRecently",
-        "ResourceInUseException",
-        "TableNotFoundException",
-    };
-    if (error->kind != ERROR_PERMANENT)
-        return error->kind == ERROR_AUTH;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (aws_error_code_is(error->code, names[i]))
-            return true;
-    /* No AWS code at all: a proxy, a wrong host. 413 is about this very request. */
-    return error->code[0] >= '1' && error->code[0] <= '5' && strcmp(error->code, "400") != 0 &&
-           strcmp(error->code, "413") != 0;
-}
-
 static const struct code_class *find_class(const char *code)
 {
     code = without_prefix(code);

@@ -50,9 +50,4 @@ void aws_error_read_entry(struct slice code, struct slice message, bool sender_f
  */
 bool aws_error_code_is(const char *code, const char *name);
 
-/* True if the failure blames what was set up (no such queue or table, a key that is disabled, a
- * wrong endpoint), not the record at hand: the same call works once somebody has put it right, so
- * nothing must be given up because of it. */
-bool aws_error_blames_setup(const struct error *error);
-
 #endif

@@ -7,11 +7,9 @@
 
 #define NODISCARD         __attribute__((warn_unused_result))
 #define NORETURN          __attribute__((noreturn))
-#define UNUSED            __attribute__((unused))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define RETURNS_NONNULL   __attribute__((returns_nonnull))
 #define ALLOC_SIZE(...)   __attribute__((alloc_size(__VA_ARGS__)))
-#define FALLTHROUGH       __attribute__((fallthrough))
 #define COLD              __attribute__((cold))
 
 /* Runs fn(&variable) when the variable goes out of scope: CLEANUP(buf_release) struct buf b; */

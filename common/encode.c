@@ -6,8 +6,6 @@
 
 static const char base64_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char base64url_alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /* Value of a base64 character, with FOREIGN or-able over a group of four. */
 #define FOREIGN 0x80
@@ -41,23 +39,23 @@ void encode_hex(struct slice raw, struct buf *out)
 
 /* Writes the whole groups of three, then the rest without padding; gives the end of what it wrote.
  */
-static uint8_t *base64_body(struct slice raw, const char *alphabet, uint8_t *to)
+static uint8_t *base64_body(struct slice raw, uint8_t *to)
 {
     const uint8_t *from = raw.ptr;
     size_t left = raw.len;
     for (; left >= 3; left -= 3, from += 3) {
         uint32_t group = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
-        *to++ = (uint8_t)alphabet[group >> 18];
-        *to++ = (uint8_t)alphabet[group >> 12 & 63];
-        *to++ = (uint8_t)alphabet[group >> 6 & 63];
-        *to++ = (uint8_t)alphabet[group & 63];
+        *to++ = (uint8_t)base64_alphabet[group >> 18];
+        *to++ = (uint8_t)base64_alphabet[group >> 12 & 63];
+        *to++ = (uint8_t)base64_alphabet[group >> 6 & 63];
+        *to++ = (uint8_t)base64_alphabet[group & 63];
     }
     if (left > 0) {
         uint32_t group = (uint32_t)from[0] << 16 | (left == 2 ? (uint32_t)from[1] << 8 : 0);
-        *to++ = (uint8_t)alphabet[group >> 18];
-        *to++ = (uint8_t)alphabet[group >> 12 & 63];
+        *to++ = (uint8_t)base64_alphabet[group >> 18];
+        *to++ = (uint8_t)base64_alphabet[group >> 12 & 63];
         if (left == 2)
-            *to++ = (uint8_t)alphabet[group >> 6 & 63];
+            *to++ = (uint8_t)base64_alphabet[group >> 6 & 63];
     }
     return to;
 }
@@ -68,18 +66,9 @@ void encode_base64(struct slice raw, struct buf *out)
     uint8_t *start = buf_reserve(out, len);
     if (start == NULL)
         return;
-    uint8_t *end = base64_body(raw, base64_alphabet, start);
+    uint8_t *end = base64_body(raw, start);
     memset(end, '=', len - (size_t)(end - start));
     buf_commit(out, len);
-}
-
-void encode_base64url_unpadded(struct slice raw, struct buf *out)
-{
-    uint8_t *start = buf_reserve(out, encode_base64_len(raw.len));
-    if (start == NULL)
-        return;
-    uint8_t *end = base64_body(raw, base64url_alphabet, start);
-    buf_commit(out, (size_t)(end - start));
 }
 
 static bool uri_unreserved(uint8_t c)

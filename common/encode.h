@@ -16,7 +16,6 @@ static inline size_t encode_base64_len(size_t raw_len)
 
 void encode_hex(struct slice raw, struct buf *out); /* lower case */
 void encode_base64(struct slice raw, struct buf *out);
-void encode_base64url_unpadded(struct slice raw, struct buf *out);
 /* Keeps A-Z a-z 0-9 - _ . ~ and, if keep_slash, '/'; %XX in upper case for all else. */
 void encode_uri(struct slice raw, bool keep_slash, struct buf *out);
 

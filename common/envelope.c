@@ -80,13 +80,6 @@ enum status envelope_peek(struct slice frames, struct envelope_info *ret_info)
     return STATUS_OK;
 }
 
-bool envelope_can_join(const struct envelope_info *a, const struct envelope_info *b)
-{
-    return a->second_ms == b->second_ms && !a->blob && !b->blob &&
-           a->frames + b->frames <= ENVELOPE_FRAMES_MAX &&
-           a->records + b->records <= ENVELOPE_RECORDS_MAX;
-}
-
 static void tables_release(struct frame_tables *t)
 {
     mem_free(t->topics);

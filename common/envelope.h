@@ -117,10 +117,6 @@ struct envelope_info {
  * version or flag; STATUS_TOO_LARGE: over a limit of limits.h. */
 NODISCARD enum status envelope_peek(struct slice frames, struct envelope_info *ret_info);
 
-/* Can the two be joined to one envelope? Then append one to the other, no more is needed; peek
- * tells the new id. Whether the result fits a message is the caller's to check. */
-bool envelope_can_join(const struct envelope_info *a, const struct envelope_info *b);
-
 /* Inline, since cores spell ids too. */
 static inline void envelope_id_hex(const struct envelope_id *id, char out[ENVELOPE_ID_HEX_SIZE])
 {

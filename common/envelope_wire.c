@@ -59,20 +59,20 @@ void wire_put_u32(uint8_t *to, uint32_t value)
         to[i] = (uint8_t)(value >> (8 * i));
 }
 
-void wire_put_u64(uint8_t *to, uint64_t value)
+static void put_u64(uint8_t *to, uint64_t value)
 {
     for (int i = 0; i < 8; i++)
         to[i] = (uint8_t)(value >> (8 * i));
 }
 
-uint32_t wire_get_u32(const uint8_t *from)
+static uint32_t get_u32(const uint8_t *from)
 {
     return from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
 }
 
-uint64_t wire_get_u64(const uint8_t *from)
+static uint64_t get_u64(const uint8_t *from)
 {
-    return wire_get_u32(from) | (uint64_t)wire_get_u32(from + 4) << 32;
+    return get_u32(from) | (uint64_t)get_u32(from + 4) << 32;
 }
 
 uint64_t wire_get_varint(struct wire_reader *r, uint64_t max)
@@ -104,7 +104,7 @@ struct slice wire_get_bytes(struct wire_reader *r, uint64_t len)
     return bytes;
 }
 
-struct slice wire_get_nullable(struct wire_reader *r)
+static struct slice get_nullable(struct wire_reader *r)
 {
     uint64_t len = wire_get_varint(r, UINT64_MAX);
     return len == 0 ? SLICE_NULL : wire_get_bytes(r, len - 1);
@@ -117,7 +117,7 @@ void frame_header_write(const struct frame_header *header, uint8_t to[ENVELOPE_F
     to[AT_FLAGS] = header->flags;
     to[AT_FIRST_DUE] = (uint8_t)header->first_due_offset;
     to[AT_FIRST_DUE + 1] = (uint8_t)(header->first_due_offset >> 8);
-    wire_put_u64(to + AT_SECOND, (uint64_t)header->second_ms);
+    put_u64(to + AT_SECOND, (uint64_t)header->second_ms);
     memcpy(to + AT_ID, header->id.bytes, ENVELOPE_ID_SIZE);
     wire_put_u32(to + AT_RECORDS, header->records);
     wire_put_u32(to + AT_STORED, header->stored_bytes);
@@ -158,11 +158,11 @@ enum status frame_header_read(struct slice bytes, struct frame_header *ret)
     struct frame_header header = {
         .flags = from[AT_FLAGS],
         .first_due_offset = (uint16_t)(from[AT_FIRST_DUE] | from[AT_FIRST_DUE + 1] << 8),
-        .second_ms = (int64_t)wire_get_u64(from + AT_SECOND),
-        .records = wire_get_u32(from + AT_RECORDS),
-        .stored_bytes = wire_get_u32(from + AT_STORED),
-        .raw_bytes = wire_get_u32(from + AT_RAW),
-        .crc32 = wire_get_u32(from + AT_CRC),
+        .second_ms = (int64_t)get_u64(from + AT_SECOND),
+        .records = get_u32(from + AT_RECORDS),
+        .stored_bytes = get_u32(from + AT_STORED),
+        .raw_bytes = get_u32(from + AT_RAW),
+        .crc32 = get_u32(from + AT_CRC),
     };
     memcpy(header.id.bytes, from + AT_ID, ENVELOPE_ID_SIZE);
     if ((header.flags & ~FRAME_FLAGS_KNOWN) != 0)
@@ -182,7 +182,7 @@ static void get_blob_ref(struct wire_reader *r, struct blob_ref *ret)
     if (r->failed)
         return;
     memcpy(ret->blob_id.bytes, id.ptr, ENVELOPE_ID_SIZE);
-    ret->crc32 = wire_get_u32(crc.ptr);
+    ret->crc32 = get_u32(crc.ptr);
     if (ret->parts == 0 || ret->total_bytes == 0 ||
         ret->total_bytes > (uint64_t)ret->parts * BLOB_PART_BYTES_MAX)
         r->failed = true;
@@ -192,7 +192,7 @@ static void get_headers(struct wire_reader *r, struct record_header *headers, ui
 {
     for (uint32_t i = 0; i < count && !r->failed; i++) {
         struct slice name = wire_get_bytes(r, wire_get_varint(r, UINT64_MAX));
-        struct slice value = wire_get_nullable(r);
+        struct slice value = get_nullable(r);
         if (headers != NULL)
             headers[i] = (struct record_header){.name = name, .value = value};
     }
@@ -206,7 +206,7 @@ void wire_get_record(struct wire_reader *r, const struct frame_tables *tables,
     uint64_t target = wire_get_varint(r, UINT32_MAX);
     uint64_t source_number = wire_get_varint(r, UINT32_MAX);
     uint64_t offset_low = wire_get_varint(r, (UINT64_C(1) << SOURCE_OFFSET_BITS) - 1);
-    struct slice delay_id = wire_get_nullable(r);
+    struct slice delay_id = get_nullable(r);
     if (r->failed || target >= tables->topic_count || source_number >= tables->source_count ||
         delay_id.len > DELAY_ID_BYTES_MAX) {
         r->failed = true;
@@ -225,8 +225,8 @@ void wire_get_record(struct wire_reader *r, const struct frame_tables *tables,
         get_blob_ref(r, ret_blob);
         return;
     }
-    ret->key = wire_get_nullable(r);
-    ret->value = wire_get_nullable(r);
+    ret->key = get_nullable(r);
+    ret->value = get_nullable(r);
     ret->header_count = (uint32_t)wire_get_varint(r, RECORD_HEADERS_MAX);
     ret->headers = headers;
     get_headers(r, headers, ret->header_count);
@@ -240,9 +240,9 @@ void wire_put_identity(struct buf *out, const struct record *r)
     buf_append_slice(out, r->source_topic);
     wire_put_u32(number, (uint32_t)r->source_partition);
     buf_append(out, number, 4);
-    wire_put_u64(number, (uint64_t)r->source_offset);
+    put_u64(number, (uint64_t)r->source_offset);
     buf_append(out, number, 8);
-    wire_put_u64(number, (uint64_t)r->due_ms);
+    put_u64(number, (uint64_t)r->due_ms);
     buf_append(out, number, 8);
 }
 

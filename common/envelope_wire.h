@@ -52,7 +52,6 @@ void wire_put_varint(struct buf *out, uint64_t value);
 size_t wire_nullable_bytes(struct slice s);
 void wire_put_nullable(struct buf *out, struct slice s);
 void wire_put_u32(uint8_t *to, uint32_t value);
-void wire_put_u64(uint8_t *to, uint64_t value);
 
 /* failed is sticky: read all, ask once. What is read after a failure is 0 or null. */
 struct wire_reader {
@@ -63,9 +62,6 @@ struct wire_reader {
 
 uint64_t wire_get_varint(struct wire_reader *r, uint64_t max);
 struct slice wire_get_bytes(struct wire_reader *r, uint64_t len);
-struct slice wire_get_nullable(struct wire_reader *r);
-uint32_t wire_get_u32(const uint8_t *from);
-uint64_t wire_get_u64(const uint8_t *from);
 
 /* --- frame header ---------------------------------------------------------------------------- */
 

@@ -92,8 +92,8 @@ struct kafka_partition {
     int64_t offset; /* where consuming starts, or what to commit; -1: none */
 };
 
-/* A record as it came; slices and headers are gone after the callback unless kept
- * (kafka_record_keep; the topic stays as long as the consumer). */
+/* A record as it came; slices and headers are gone after the callback (the topic
+ * stays as long as the consumer). */
 struct kafka_record {
     uint32_t partition_index;
     struct slice topic;
@@ -104,7 +104,6 @@ struct kafka_record {
     struct slice value;
     const struct record_header *headers;
     size_t header_count;
-    void *handle; /* opaque */
 };
 
 struct kafka_consumer_callbacks {
@@ -129,11 +128,6 @@ kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char 
                    const char *const *topics, size_t topic_count,
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors);
-/* Keeps what the record points to alive beyond on_record; give it back with kafka_record_done, once
- * per keep and before kafka_consumer_free. It holds the fetch response it came in, up to 1 MiB. */
-void *kafka_record_keep(const struct kafka_record *record);
-void kafka_record_done(void *kept);
-
 /* No record comes while paused. What librdkafka has fetched waits in its queue, which is bounded,
  * and comes after the resume; rebalances, commits and heartbeats go on. Costs nothing. */
 void kafka_consumer_pause(struct kafka_consumer *consumer, bool paused);

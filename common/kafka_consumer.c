@@ -249,7 +249,6 @@ static void deliver(struct kafka_consumer *consumer, rd_kafka_event_t *event,
         .value = slice_from(message->payload, message->len),
         .headers = held->headers,
         .header_count = held->header_count,
-        .handle = held,
     };
     consumer->callbacks.on_record(consumer->client.ctx, &record);
     kafka_held_put_back(&consumer->spare, held);

@@ -86,7 +86,6 @@ void kafka_client_close(struct kafka_client *client);
 
 /* A record's memory: librdkafka's message lives as long as its event. */
 struct kafka_held {
-    unsigned refs;
     rd_kafka_event_t *event;
     size_t header_capacity;
     size_t header_count;
@@ -96,7 +95,7 @@ struct kafka_held {
 /* Takes the event. *spare, or NULL, serves again; it is freed with mem_free in the end. */
 struct kafka_held *kafka_held_new(struct kafka_held **spare, rd_kafka_event_t *event,
                                   const rd_kafka_message_t *message);
-/* After on_record: becomes the spare one, unless it was kept. */
+/* After on_record: becomes the spare one. */
 void kafka_held_put_back(struct kafka_held **spare, struct kafka_held *held);
 
 #endif

@@ -4,32 +4,11 @@
 
 #define HEADERS_MIN ((size_t)8)
 
-void *kafka_record_keep(const struct kafka_record *record)
-{
-    struct kafka_held *held = record->handle;
-    held->refs++;
-    return held;
-}
-
-void kafka_record_done(void *kept)
-{
-    struct kafka_held *held = kept;
-    CHECK(held->refs > 0);
-    held->refs--;
-    if (held->refs > 0)
-        return;
-    rd_kafka_event_destroy(held->event);
-    mem_free(held);
-}
-
 void kafka_held_put_back(struct kafka_held **spare, struct kafka_held *held)
 {
-    if (held->refs > 1 || *spare != NULL) {
-        kafka_record_done(held);
-        return;
-    }
     rd_kafka_event_destroy(held->event);
     held->event = NULL;
+    mem_free(*spare);
     *spare = held;
 }
 
@@ -65,7 +44,6 @@ struct kafka_held *kafka_held_new(struct kafka_held **spare, rd_kafka_event_t *e
         held = mem_alloc(sizeof(*held) + capacity * sizeof(held->headers[0]));
         held->header_capacity = capacity;
     }
-    held->refs = 1;
     held->event = event;
     held->header_count = count;
     copy_headers(headers, count, held->headers);

@@ -67,6 +67,10 @@ static_assert(ENVELOPE_RECORD_BYTES_MAX <= ENVELOPE_RAW_BYTES_MAX,
               "an inline record fits an envelope");
 static_assert(DYNAMODB_BATCH_BYTES_MAX / 3 * 4 + MIB <= HTTP_REQUEST_BYTES_MAX,
               "a full batch fits a request");
+static_assert(SQS_BATCH_ENTRIES_MAX * SQS_MESSAGE_BYTES_MAX + MIB <= HTTP_RESPONSE_BYTES_MAX,
+              "ten messages fit a response");
+static_assert(DYNAMODB_PAGE_BYTES_MAX / 3 * 4 + MIB <= HTTP_RESPONSE_BYTES_MAX,
+              "a page fits a response");
 static_assert(BLOB_PART_BYTES_MAX + 4 * KIB <= DYNAMODB_ITEM_BYTES_MAX, "a part fits an item");
 static_assert((long long)BLOB_PART_BYTES_MAX * BLOB_PARTS_MAX >= RECORD_BYTES_MAX,
               "parts hold any record");

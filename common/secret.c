@@ -24,11 +24,6 @@ struct slice secret_reveal(const struct secret *s)
     return slice_from(s->bytes == NULL ? (const uint8_t *)"" : s->bytes, s->len);
 }
 
-bool secret_equal(const struct secret *a, struct slice b)
-{
-    return a->len == b.len && (b.len == 0 || CRYPTO_memcmp(a->bytes, b.ptr, b.len) == 0);
-}
-
 void secret_wipe(void *bytes, size_t len)
 {
     OPENSSL_cleanse(bytes, len);

@@ -18,7 +18,6 @@ void secret_release(struct secret *s); /* wipes; fine to call twice */
 
 /* For the one who signs or sends it, for no longer than the call. */
 struct slice secret_reveal(const struct secret *s);
-bool secret_equal(const struct secret *a, struct slice b); /* constant time */
 
 /* Wipes a local copy, on every exit path. */
 void secret_wipe(void *bytes, size_t len);

@@ -200,31 +200,26 @@ static void on_receive(void *ctx, const struct aws_answer *answer, const struct 
     call->on_done.receive(call->ctx, messages, count, &failure);
 }
 
-struct aws_request *sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec,
-                                sqs_receive_fn *on_done, void *ctx)
+void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_receive_fn *on_done,
+                 void *ctx)
 {
     CHECK(spec->wait_seconds >= 0 && spec->wait_seconds <= SQS_WAIT_SECONDS_MAX);
     struct sqs_call *call = call_new(sqs, "ReceiveMessage", spec->queue_url, ctx);
     call->on_done.receive = on_done;
     call->messages_max = spec->messages_max;
     sqs_wire_receive(&sqs->body, spec);
-    return aws_client_call(sqs->client,
-                           &(struct aws_call){
-                               .operation = call->operation,
-                               .price = call->price,
-                               .body = buf_slice(&sqs->body),
-                               .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
-                               .long_poll = true,
-                               .billable_units = 1,
-                               .on_done = on_receive,
-                               .on_release = mem_free,
-                               .ctx = call,
-                           });
-}
-
-void sqs_receive_cancel(struct aws_request *request)
-{
-    aws_request_cancel(request);
+    aws_client_call(sqs->client,
+                    &(struct aws_call){
+                        .operation = call->operation,
+                        .price = call->price,
+                        .body = buf_slice(&sqs->body),
+                        .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
+                        .long_poll = true,
+                        .billable_units = 1,
+                        .on_done = on_receive,
+                        .on_release = mem_free,
+                        .ctx = call,
+                    });
 }
 
 /* --- queues ---------------------------------------------------------------------------------- */

@@ -27,10 +27,8 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
 /* error->kind ERROR_NONE: count may be 0. */
 typedef void sqs_receive_fn(void *ctx, const struct sqs_message *messages, size_t count,
                             const struct error *error);
-struct aws_request *sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec,
-                                sqs_receive_fn *on_done, void *ctx);
-void sqs_receive_cancel(
-    struct aws_request *request); /* what it may have received stays invisible for its time-out */
+void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_receive_fn *on_done,
+                 void *ctx);
 
 void sqs_delete_batch(struct sqs *sqs, const char *queue_url, const struct slice *receipt_handles,
                       size_t count, sqs_batch_fn *on_done, void *ctx);

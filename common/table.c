@@ -6,6 +6,8 @@
 #include "common/limits.h"
 #include "common/num.h"
 
+static_assert(TABLE_KEY_SIZE <= SQS_GROUP_ID_BYTES_MAX, "a key may name a message group");
+
 #define BUCKET_DIGITS        12
 #define DUE_DIGITS           15
 #define PART_DIGITS          4

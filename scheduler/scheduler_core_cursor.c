@@ -3,8 +3,7 @@
 #include "common/check.h"
 #include "scheduler/scheduler_core_state.h"
 
-int scheduler_position_compare(const struct scheduler_position *a,
-                               const struct scheduler_position *b)
+static int position_compare(const struct scheduler_position *a, const struct scheduler_position *b)
 {
     if (a->bucket != b->bucket)
         return a->bucket < b->bucket ? -1 : 1;
@@ -90,7 +89,7 @@ static void call(struct step *s, uint32_t index, enum cursor_call what,
 /* A busy shard moves now and then, one that has come to the end of its run at once. */
 static int64_t move_at(const struct step *s, const struct shard *shard)
 {
-    if (scheduler_position_compare(&shard->safe, &shard->stored) <= 0)
+    if (position_compare(&shard->safe, &shard->stored) <= 0)
         return TIME_NEVER;
     if (s->c->stopping)
         return shard->final_move_made ? TIME_NEVER : INT64_MIN;
@@ -225,7 +224,7 @@ static void on_seen_after_move(struct step *s, uint32_t index,
     }
     succeeded(shard);
     shard->stored = cursor->position;
-    c->counters.cursor_moves += scheduler_position_compare(&shard->stored, &shard->moving) == 0;
+    c->counters.cursor_moves += position_compare(&shard->stored, &shard->moving) == 0;
     scheduler_lease_settle(s, index);
 }
 

@@ -303,8 +303,6 @@ void scheduler_lease_leave(struct step *s, uint32_t shard, enum scheduler_note w
 
 /* --- scheduler_core_cursor.c ----------------------------------------------------------------- */
 
-int scheduler_position_compare(const struct scheduler_position *a,
-                               const struct scheduler_position *b);
 void scheduler_cursor_begin(struct step *s, uint32_t shard);
 void scheduler_cursor_on_read(struct step *s, const struct scheduler_event *event);
 void scheduler_cursor_on_written(struct step *s, const struct scheduler_event *event);

@@ -13,7 +13,6 @@
 #define PROGRESS_INTERVAL_MS 200
 #define SEND_BURST           500 /* sends between two looks at the consumer */
 #define FETCH_BURST          2000
-#define TARGETS_MAX          1001
 
 volatile sig_atomic_t run_interrupted;
 

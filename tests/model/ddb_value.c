@@ -153,7 +153,7 @@ bool ddb_value_compare(const struct ddb_value *a, const struct ddb_value *b, int
     return true;
 }
 
-size_t ddb_value_size(const struct ddb_value *value)
+static size_t value_size(const struct ddb_value *value)
 {
     size_t size = 0;
     switch (value->type) {
@@ -169,12 +169,12 @@ size_t ddb_value_size(const struct ddb_value *value)
     case DDB_NS:
     case DDB_BS:
         for (size_t i = 0; i < value->count; i++)
-            size += ddb_value_size(&value->elements[i]);
+            size += value_size(&value->elements[i]);
         return size;
     case DDB_L:
         size = 3;
         for (size_t i = 0; i < value->count; i++)
-            size += 1 + ddb_value_size(&value->elements[i]);
+            size += 1 + value_size(&value->elements[i]);
         return size;
     case DDB_M:
         return 3 + value->count + ddb_item_size(value);
@@ -186,6 +186,6 @@ size_t ddb_item_size(const struct ddb_value *map)
 {
     size_t size = 0;
     for (size_t i = 0; i < map->count; i++)
-        size += map->pairs[i].name.len + ddb_value_size(&map->pairs[i].value);
+        size += map->pairs[i].name.len + value_size(&map->pairs[i].value);
     return size;
 }

@@ -52,7 +52,6 @@ bool ddb_value_equal(const struct ddb_value *a, const struct ddb_value *b);
 bool ddb_value_compare(const struct ddb_value *a, const struct ddb_value *b, int *ret_order);
 
 /* Bytes as DynamoDB bills and limits them; of an item's map: names and values. */
-size_t ddb_value_size(const struct ddb_value *value);
 size_t ddb_item_size(const struct ddb_value *map);
 
 #endif

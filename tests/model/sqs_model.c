@@ -162,11 +162,6 @@ struct slice sqs_model_queue_name(const struct sqs_model_queue *queue)
     return slice_from_str(queue->name);
 }
 
-bool sqs_model_queue_is_fifo(const struct sqs_model_queue *queue)
-{
-    return queue->fifo;
-}
-
 struct sqs_model_depth sqs_model_depth(struct sqs_model_queue *queue, int64_t now_ms)
 {
     sqs_model_store_advance(queue, now_ms);

@@ -63,9 +63,8 @@ NODISCARD bool sqs_model_purge_queue(struct sqs_model_queue *queue, int64_t now_
 struct sqs_model_queue *sqs_model_next_queue(struct sqs_model *model,
                                              const struct sqs_model_queue *after);
 struct slice sqs_model_queue_name(const struct sqs_model_queue *queue); /* also NUL-terminated */
-bool sqs_model_queue_is_fifo(const struct sqs_model_queue *queue);
-int64_t sqs_model_queue_wait_seconds(
-    const struct sqs_model_queue *queue); /* of a receive that names none */
+/* Of a receive that names none. */
+int64_t sqs_model_queue_wait_seconds(const struct sqs_model_queue *queue);
 
 NODISCARD bool sqs_model_set_attributes(struct sqs_model_queue *queue,
                                         const struct sqs_model_pair *attributes, size_t count,

@@ -218,26 +218,6 @@ static void test_entries(void **state)
     }
 }
 
-static void test_blame(void **state)
-{
-    (void)state;
-    struct error e;
-    read_status(400, "{\"__type\":\"QueueDoesNotExist\"}", NULL, true, &e);
-    assert_true(aws_error_blames_setup(&e));
-    read_status(400, "{\"__type\":\"ResourceNotFoundException\"}", NULL, true, &e);
-    assert_true(aws_error_blames_setup(&e));
-    read_status(403, "{\"__type\":\"AccessDenied\"}", NULL, true, &e);
-    assert_true(aws_error_blames_setup(&e));
-    read_status(307, "", NULL, true, &e);
-    assert_true(aws_error_blames_setup(&e));
-    read_status(400, "{\"__type\":\"InvalidMessageContents\"}", NULL, true, &e);
-    assert_false(aws_error_blames_setup(&e));
-    read_status(413, "", NULL, true, &e);
-    assert_false(aws_error_blames_setup(&e));
-    read_status(500, "", NULL, true, &e);
-    assert_false(aws_error_blames_setup(&e));
-}
-
 /* --- vectors --------------------------------------------------------------------------------- */
 
 static struct slice header(const cJSON *headers, const char *name)
@@ -362,7 +342,6 @@ int main(void)
         cmocka_unit_test(test_query_error_must_be_code_and_fault),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_entries),
-        cmocka_unit_test(test_blame),
         cmocka_unit_test(test_parsing_vectors),
         cmocka_unit_test(test_classification_vectors),
     };

@@ -41,8 +41,6 @@ struct fixture {
     /* wanted */
     int reports_wanted;
     int records_wanted;
-    void *kept;
-    struct kafka_record kept_record;
 };
 
 static void look(struct fixture *f)
@@ -338,37 +336,6 @@ static void bytes_in_are_bytes_out(void **state)
     leave(f);
 }
 
-static void keep_first(struct member *m, const struct kafka_record *record)
-{
-    if (m->f->kept != NULL)
-        return;
-    m->f->kept = kafka_record_keep(record);
-    m->f->kept_record = *record;
-}
-
-static void a_kept_record_stays(void **state)
-{
-    struct fixture *f = *state;
-    const struct kafka_message message = {.topic = SLICE_LITERAL(TOPIC),
-                                          .key = SLICE_LITERAL("kept"),
-                                          .value = SLICE_LITERAL("value"),
-                                          .headers = headers_sent,
-                                          .header_count = HEADERS_SENT};
-    assert_status(kafka_produce(f->producer, &message, NULL), STATUS_OK);
-    f->reports_wanted = f->records_wanted = 1;
-    f->on_record = keep_first;
-    run_until(f, all_reported);
-    open_consumer(f, 0);
-    run_until(f, all_received);
-    produce(f, 200);
-    run_until(f, all_received);
-    assert_slice_equal(f->kept_record.key, "kept");
-    assert_slice_equal(f->kept_record.value, "value");
-    assert_headers(&f->kept_record);
-    kafka_record_done(f->kept);
-    leave(f);
-}
-
 /* --- pause ----------------------------------------------------------------------------------- */
 
 static void on_resume(void *ctx)
@@ -619,7 +586,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(bytes_in_are_bytes_out),
-        TEST(a_kept_record_stays),
         TEST(pause_and_resume_lose_nothing),
         TEST(a_paused_consumer_still_joins_and_commits),
         TEST(a_restart_goes_on_from_the_commit),

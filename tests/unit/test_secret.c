@@ -16,23 +16,6 @@ static void owns_a_copy(void **state)
     secret_release(&s);
 }
 
-static void compares_length_and_content(void **state)
-{
-    (void)state;
-    struct secret s;
-    secret_init(&s, SLICE_LITERAL("key"));
-    assert_true(secret_equal(&s, SLICE_LITERAL("key")));
-    assert_false(secret_equal(&s, SLICE_LITERAL("kez")));
-    assert_false(secret_equal(&s, SLICE_LITERAL("ke")));
-    assert_false(secret_equal(&s, SLICE_LITERAL("keys")));
-    assert_false(secret_equal(&s, SLICE_NULL));
-    secret_release(&s);
-    assert_true(secret_equal(&s, SLICE_NULL));
-    secret_init(&s, SLICE_NULL);
-    assert_true(secret_equal(&s, SLICE_LITERAL("")));
-    secret_release(&s);
-}
-
 static void wipes_what_it_is_given(void **state)
 {
     (void)state;
@@ -48,7 +31,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(owns_a_copy),
-        cmocka_unit_test(compares_length_and_content),
         cmocka_unit_test(wipes_what_it_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

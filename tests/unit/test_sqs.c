@@ -210,7 +210,7 @@ static void test_receive(void **state)
     assert_int_equal(f.error.kind, ERROR_RETRY);
     assert_int_equal(f.count, 0);
     assert_true(units(&f) == 2.0);
-    sqs_receive_cancel(sqs_receive(f.sqs, &receive_spec, on_receive, &f));
+    sqs_receive(f.sqs, &receive_spec, on_receive, &f); /* still under way at the end */
     fixture_end(&f);
     assert_int_equal(f.done, 2);
 }
