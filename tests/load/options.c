@@ -126,100 +126,117 @@ static void defaults(struct options *o)
     o->horizon_ms = parse_duration(horizon, strlen(horizon), "DELAYLINE_HORIZON");
 }
 
+enum option_id {
+    RECORDS = 1,
+    RATE,
+    DELAY,
+    SIZE,
+    TARGETS,
+    SEED,
+    POISON,
+    REPORT,
+    BOOTSTRAP,
+    TOPIC,
+    TARGET,
+    DEAD,
+    ADMIN,
+    DRAIN,
+    SETTLE,
+    FETCH_WAIT,
+    HELP
+};
+
+static const struct option long_options[] = {
+    {"records", 1, NULL, RECORDS},     {"rate", 1, NULL, RATE},
+    {"delay", 1, NULL, DELAY},         {"size", 1, NULL, SIZE},
+    {"targets", 1, NULL, TARGETS},     {"seed", 1, NULL, SEED},
+    {"poison", 1, NULL, POISON},       {"report", 1, NULL, REPORT},
+    {"bootstrap", 1, NULL, BOOTSTRAP}, {"topic", 1, NULL, TOPIC},
+    {"target", 1, NULL, TARGET},       {"dead-letter", 1, NULL, DEAD},
+    {"admin", 1, NULL, ADMIN},         {"drain", 1, NULL, DRAIN},
+    {"settle", 1, NULL, SETTLE},       {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
+    {"help", 0, NULL, HELP},           {NULL, 0, NULL, 0},
+};
+
+/* What the records are; false: not an option of the plan. */
+static bool plan_option(struct plan *plan, int id, const char *value)
+{
+    switch (id) {
+    case RECORDS:
+        plan->records = parse_number(value, 1, 100000000, "--records takes 1 .. 100000000");
+        return true;
+    case DELAY:
+        parse_delay(value, plan);
+        return true;
+    case SIZE:
+        plan->value_bytes = parse_number(value, 1, 16 << 20, "--size takes 1 .. 16777216 bytes");
+        return true;
+    case TARGETS:
+        plan->targets = (unsigned)parse_number(value, 1, 1000, "--targets takes 1 .. 1000");
+        return true;
+    case SEED:
+        plan->seed = parse_number(value, 0, UINT64_MAX, "--seed takes a number");
+        return true;
+    case POISON:
+        plan->poison_per_mille = (unsigned)parse_number(value, 0, 1000, "--poison takes 0 .. 1000");
+        return true;
+    case TARGET:
+        snprintf(plan->target_base, sizeof(plan->target_base), "%s", value);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Where they go, how fast, and how long to wait for them. */
+static void run_option(struct options *o, int id, const char *value)
+{
+    switch (id) {
+    case RATE:
+        o->rate = parse_number(value, 0, 10000000, "--rate takes records a second");
+        break;
+    case REPORT:
+        o->report = value;
+        break;
+    case BOOTSTRAP:
+        o->bootstrap = value;
+        break;
+    case TOPIC:
+        o->topic = value;
+        break;
+    case DEAD:
+        o->dead_letter_topic = value;
+        break;
+    case ADMIN:
+        o->admin_addresses = value;
+        break;
+    case DRAIN:
+        o->drain_ms = parse_duration(value, strlen(value), "--drain takes a duration");
+        break;
+    case SETTLE:
+        o->settle_ms = parse_duration(value, strlen(value), "--settle takes a duration");
+        break;
+    case FETCH_WAIT:
+        parse_number(value, 0, 60000, "--fetch-wait-ms takes 0 .. 60000");
+        o->fetch_wait_ms = value;
+        break;
+    case HELP:
+        fputs(help, stdout);
+        exit(0);
+    default:
+        usage("unknown option", value);
+    }
+}
+
 void options_parse(int argc, char **argv, struct options *o)
 {
-    enum {
-        RECORDS = 1,
-        RATE,
-        DELAY,
-        SIZE,
-        TARGETS,
-        SEED,
-        POISON,
-        REPORT,
-        BOOTSTRAP,
-        TOPIC,
-        TARGET,
-        DEAD,
-        ADMIN,
-        DRAIN,
-        SETTLE,
-        FETCH_WAIT,
-        HELP
-    };
-    static const struct option longs[] = {
-        {"records", 1, NULL, RECORDS},     {"rate", 1, NULL, RATE},
-        {"delay", 1, NULL, DELAY},         {"size", 1, NULL, SIZE},
-        {"targets", 1, NULL, TARGETS},     {"seed", 1, NULL, SEED},
-        {"poison", 1, NULL, POISON},       {"report", 1, NULL, REPORT},
-        {"bootstrap", 1, NULL, BOOTSTRAP}, {"topic", 1, NULL, TOPIC},
-        {"target", 1, NULL, TARGET},       {"dead-letter", 1, NULL, DEAD},
-        {"admin", 1, NULL, ADMIN},         {"drain", 1, NULL, DRAIN},
-        {"settle", 1, NULL, SETTLE},       {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
-        {"help", 0, NULL, HELP},           {NULL, 0, NULL, 0},
-    };
     bool rate_given = false;
     defaults(o);
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
-        switch (c) {
-        case RECORDS:
-            o->plan.records = parse_number(optarg, 1, 100000000, "--records takes 1 .. 100000000");
-            break;
-        case RATE:
-            o->rate = parse_number(optarg, 0, 10000000, "--rate takes records a second");
-            rate_given = true;
-            break;
-        case DELAY:
-            parse_delay(optarg, &o->plan);
-            break;
-        case SIZE:
-            o->plan.value_bytes =
-                parse_number(optarg, 1, 16 << 20, "--size takes 1 .. 16777216 bytes");
-            break;
-        case TARGETS:
-            o->plan.targets = (unsigned)parse_number(optarg, 1, 1000, "--targets takes 1 .. 1000");
-            break;
-        case SEED:
-            o->plan.seed = parse_number(optarg, 0, UINT64_MAX, "--seed takes a number");
-            break;
-        case POISON:
-            o->plan.poison_per_mille =
-                (unsigned)parse_number(optarg, 0, 1000, "--poison takes 0 .. 1000");
-            break;
-        case REPORT:
-            o->report = optarg;
-            break;
-        case BOOTSTRAP:
-            o->bootstrap = optarg;
-            break;
-        case TOPIC:
-            o->topic = optarg;
-            break;
-        case TARGET:
-            snprintf(o->plan.target_base, sizeof(o->plan.target_base), "%s", optarg);
-            break;
-        case DEAD:
-            o->dead_letter_topic = optarg;
-            break;
-        case ADMIN:
-            o->admin_addresses = optarg;
-            break;
-        case DRAIN:
-            o->drain_ms = parse_duration(optarg, strlen(optarg), "--drain takes a duration");
-            break;
-        case SETTLE:
-            o->settle_ms = parse_duration(optarg, strlen(optarg), "--settle takes a duration");
-            break;
-        case FETCH_WAIT:
-            parse_number(optarg, 0, 60000, "--fetch-wait-ms takes 0 .. 60000");
-            o->fetch_wait_ms = optarg;
-            break;
-        case HELP:
-            fputs(help, stdout);
-            exit(0);
-        default:
-            usage("unknown option", argv[optind - 1]);
-        }
+    for (int id; (id = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+        const char *value = id == '?' ? argv[optind - 1] : optarg;
+        rate_given = rate_given || id == RATE;
+        if (!plan_option(&o->plan, id, value))
+            run_option(o, id, value);
     }
     if (optind < argc)
         usage("unexpected argument", argv[optind]);
