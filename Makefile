@@ -29,14 +29,20 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Warith
   -Wuse-after-free=3 -Wunused-const-variable=2 -Wstack-usage=16384
 
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-  -fcf-protection=full -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fno-strict-overflow
+  -fcf-protection=full -fno-delete-null-pointer-checks -fno-strict-overflow
+ifeq ($(findstring clang,$(CC)),)
+HARDEN += -ftrivial-auto-var-init=zero # clang 14 has it behind another flag
+endif
 SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all
 
+# Without optimisation gcc knows no ranges, and level 2 calls every %.*s too long.
+UNOPTIMISED := -O0 -Wformat-truncation=1 -Wformat-overflow=1
+
 flags_release := -O2 -g $(HARDEN) -fno-common -fPIE
-flags_debug   := -O0 -g3 -fno-common -fPIE
+flags_debug   := $(UNOPTIMISED) -g3 -fno-common -fPIE
 flags_asan    := -O1 -g -fsanitize=address,undefined $(SANITIZE) -fno-common -fPIE -Wno-stack-usage
 flags_tsan    := -O1 -g -fsanitize=thread $(SANITIZE) -fno-common -fPIE -Wno-stack-usage
-flags_cov     := -O0 -g --coverage -fno-common -fPIE
+flags_cov     := $(UNOPTIMISED) -g --coverage -fno-common -fPIE
 flags_analyze := -O1 -g -fanalyzer -fno-common -fPIE
 
 ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
@@ -52,7 +58,7 @@ Q = $(if $(filter 1,$(V)),,@echo '  $(notdir $@)';)
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 pkg_cflags := $(subst -I,-isystem ,$(shell pkg-config --cflags $(PACKAGES) $(TEST_PACKAGES) 2>/dev/null))
-pkg_libs   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+pkg_libs   := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 test_libs  := $(shell pkg-config --libs $(TEST_PACKAGES) 2>/dev/null)
 
 COMPILE = $(CC) -I. $(pkg_cflags) -D_GNU_SOURCE $(CPPFLAGS) -std=c17 $(WARN) \
@@ -131,12 +137,12 @@ $(BUILD)/devstack: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/emulator/*.c)) $(M
     $(addprefix $(OBJ)/common/,buf.o mem.o check.o)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/load: $(OBJ)/tests/load/main.o $(LOAD_LIB) $(OBJ)/common/check.o
-	$(Q)$(LINK) $^ $(pkg_libs) -lm -o $@
+	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/inspect: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/tools/*.c)) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) $^ $(pkg_libs) $(test_libs) -lm -o $@
+	$(Q)$(LINK) $^ $(pkg_libs) $(test_libs) -o $@
 
 unit: $(UNIT_BINS) ## build and run the unit tests of VARIANT
 	@tests/harness/run-unit $(UNIT_BINS)

@@ -80,8 +80,7 @@ struct aws_answer {
     size_t body_bytes;
 };
 
-/* error->kind is ERROR_NONE for a 200 whose body is a JSON object; else answer->json may be NULL.
- */
+/* error->kind is ERROR_NONE for a 200 with a JSON object as body; else answer->json may be NULL. */
 typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struct error *error);
 
 struct aws_call {

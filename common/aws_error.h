@@ -46,8 +46,7 @@ enum aws_error_class aws_error_read(const struct aws_error_answer *answer, bool 
 void aws_error_read_entry(struct slice code, struct slice message, bool sender_fault,
                           struct error *ret);
 
-/* True if code is the name or its legacy spelling: aws_error_code_is(e->code, "QueueDoesNotExist").
- */
+/* True if code is name or its legacy spelling: aws_error_code_is(e->code, "QueueDoesNotExist"). */
 bool aws_error_code_is(const char *code, const char *name);
 
 #endif

@@ -100,11 +100,14 @@ static void resolve(struct endpoint_query *query, const char *variable, bool ign
     if (endpoint_resolve(query, ret, &error) == STATUS_OK)
         return;
     const char *service = query->service == ENDPOINT_SQS ? "SQS" : "DynamoDB";
-    if (name == NULL)
+    if (name == NULL) {
         buf_printf(errors, "AWS endpoint of %s: %s\n", service, error.text);
-    else
-        buf_printf(errors, "%s=%s: %s\n", name, strchr(get(name), '@') == NULL ? get(name) : "***",
-                   error.text); /* a password */
+        return;
+    }
+    struct slice url = query->custom_url;
+    bool has_password = memchr(url.ptr, '@', url.len) != NULL;
+    struct slice shown = has_password ? SLICE_LITERAL("***") : url;
+    buf_printf(errors, "%s=%.*s: %s\n", name, SLICE_ARG(shown), error.text);
 }
 
 enum status aws_settings_load(struct aws_settings *ret, struct buf *errors)

@@ -133,8 +133,7 @@ static void separate(struct buf *out, const char *opening, bool *opened)
     *opened = true;
 }
 
-/* Names stand behind #, because many words are reserved. sets: also those of the attributes to SET.
- */
+/* Names stand behind #, as many words are reserved. sets: also those of the attributes to SET. */
 static void append_names(struct buf *out, const struct dynamodb_write *write, bool sets)
 {
     static const char opening[] = ",\"ExpressionAttributeNames\":{";

@@ -37,8 +37,7 @@ void encode_hex(struct slice raw, struct buf *out)
     buf_commit(out, raw.len * 2);
 }
 
-/* Writes the whole groups of three, then the rest without padding; gives the end of what it wrote.
- */
+/* Writes whole groups of three, then the rest without padding; gives the end of what it wrote. */
 static uint8_t *base64_body(struct slice raw, uint8_t *to)
 {
     const uint8_t *from = raw.ptr;
@@ -96,8 +95,7 @@ static bool fits(const struct buf *out, size_t len)
     return !out->overflow && len <= out->max - out->len;
 }
 
-/* The last group, 2..4 characters of it being data; false if one is foreign or spare bits are set.
- */
+/* The last group, 2..4 characters of it data; false if one is foreign or spare bits are set. */
 static bool base64_last_group(const uint8_t *from, size_t data, uint8_t *to)
 {
     uint32_t a = base64_values[from[0]];

@@ -86,8 +86,7 @@ static const struct partition *find_partition(struct slice region)
     return &partitions[0];
 }
 
-/* A host name's label: it becomes part of one, and a typing error must not send requests elsewhere.
- */
+/* A host name's label: it becomes part of one; a typing error must not send requests elsewhere. */
 static bool is_region(struct slice region)
 {
     if (region.len == 0 || region.len >= ENDPOINT_REGION_SIZE || region.ptr[0] == '-' ||

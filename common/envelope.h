@@ -89,8 +89,7 @@ void envelope_builder_add_blob(struct envelope_builder *b, const struct record *
                                const struct blob_ref *ref);
 size_t envelope_builder_raw_bytes(const struct envelope_builder *b);
 
-/* Appends the frame to out (whose maximum must allow it) and empties the builder for the next one.
- */
+/* Appends the frame to out (whose maximum must allow it) and empties the builder for the next. */
 void envelope_builder_finish(struct envelope_builder *b, struct buf *out,
                              struct envelope_id *ret_id);
 

@@ -104,8 +104,7 @@ static bool starts_with(const char *bytes, size_t len, const char *prefix)
     return len >= prefix_len && strncasecmp(bytes, prefix, prefix_len) == 0;
 }
 
-/* An answer that has no body by its status, and announces one, leaves its connection out of step.
- */
+/* An answer that has no body by its status and announces one leaves its connection out of step. */
 static void forbid_reuse_of_bodyless(struct http_request *request, const char *line, size_t len)
 {
     static const char name[] = "content-length:";

@@ -1,5 +1,4 @@
-/* Strict integers out of text: digits only, no sign, no spaces, no leading zero (but "0" itself).
- */
+/* Strict integers out of text: digits only, no sign, spaces or leading zero (but "0" itself). */
 #ifndef COMMON_NUM_H
 #define COMMON_NUM_H
 

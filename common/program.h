@@ -27,8 +27,7 @@ struct program;
 /* How a check ended. */
 enum program_check {
     PROGRAM_CHECK_OK,
-    PROGRAM_CHECK_UNAVAILABLE, /* a dependency cannot be reached now; everything else seemed right
-                                */
+    PROGRAM_CHECK_UNAVAILABLE, /* a dependency cannot be reached now; all else seemed right */
     PROGRAM_CHECK_CONFIG,      /* a mistake that waiting does not cure: FIFO given for standard */
 };
 

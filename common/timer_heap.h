@@ -34,8 +34,7 @@ void timer_heap_remove(struct timer_heap *h, uint32_t slot); /* absent is fine *
 /* The earliest deadline, TIME_NEVER if there is none. */
 int64_t timer_heap_next(const struct timer_heap *h);
 
-/* Removes and returns the earliest slot that is due at or before `at`; TIMER_HEAP_ABSENT if none.
- */
+/* Removes and returns the earliest slot due at or before `at`; TIMER_HEAP_ABSENT if none. */
 uint32_t timer_heap_pop(struct timer_heap *h, int64_t at);
 
 static inline bool timer_heap_has(const struct timer_heap *h, uint32_t slot)

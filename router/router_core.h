@@ -153,8 +153,7 @@ struct router_event {
 enum router_effect_type {
     ROUTER_EFFECT_APPEND,      /* the record of this event to the builder of slot(id) */
     ROUTER_EFFECT_CLOSE,       /* finish that builder to a frame; ENCODED follows */
-    ROUTER_EFFECT_STORE_LARGE, /* record of this event: blob and frame with its reference; ENCODED
-                                */
+    ROUTER_EFFECT_STORE_LARGE, /* record of this event: blob, frame with its reference; ENCODED */
     ROUTER_EFFECT_KEEP,        /* the rejected record of this event, in slot(id) */
     ROUTER_EFFECT_RECODE, /* frame of records first..first+count of the slot; ENCODED follows */
     ROUTER_EFFECT_SEND,   /* one call; SENT follows */

@@ -29,8 +29,7 @@ struct http_script_answer {
     bool reset;       /* after it, by RST */
     bool silent;      /* nothing is sent, ever */
 };
-/* A whole answer: status, further header lines ("Name: value\r\n", or ""), a Content-Length, body.
- */
+/* A whole answer: status, more header lines ("Name: value\r\n", or ""), a Content-Length, body. */
 void http_script_reply(struct http_script_answer *answer, int status, const char *headers,
                        const char *body);
 

@@ -9,8 +9,7 @@
 #include "common/check.h"
 #include "common/prng.h"
 
-/* Draws of one record come from separate streams, so that asking for one does not cost the others.
- */
+/* Draws of a record come from separate streams: asking for one does not cost the others. */
 enum stream { STREAM_DELAY = 1, STREAM_POISON, STREAM_SHAPE, STREAM_VALUE };
 
 static struct prng draw(const struct plan *plan, uint64_t id, enum stream stream)

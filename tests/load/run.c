@@ -175,8 +175,7 @@ static bool bytes_equal(const void *a, size_t a_len, const void *b, size_t b_len
     return (a == NULL) == (b == NULL) && a_len == b_len && (a_len == 0 || memcmp(a, b, a_len) == 0);
 }
 
-/* Headers of the copy from *index on that are the record's own must be the expected ones in order.
- */
+/* The record's own headers from *index of the copy on must be the expected ones in order. */
 static bool user_headers_match(const rd_kafka_headers_t *got, const struct planned *expected,
                                bool with_steering, size_t *index)
 {

@@ -11,8 +11,7 @@
 
 #define DDB_INDEX_LEVELS 20 /* 4^20 items: more than memory holds */
 
-/* Borrowed values; range NULL sorts before every sort key, and is the key of a table without one.
- */
+/* Borrowed values; range NULL sorts before every sort key and is the key of a table without one. */
 struct ddb_key {
     uint64_t hash_of_hash; /* ddb_key_make fills it in */
     const struct ddb_value *hash;

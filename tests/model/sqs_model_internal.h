@@ -171,8 +171,7 @@ void sqs_model_sha256(struct slice data, char out[SQS_MODEL_SHA256_SIZE]);
 void sqs_model_store_init(struct sqs_model_queue *queue);
 void sqs_model_store_release(struct sqs_model_queue *queue);
 void sqs_model_store_advance(struct sqs_model_queue *queue, int64_t now_ms);
-/* Takes room for a message with copies of what the entry holds; state and place are the caller's.
- */
+/* Room for a message with copies of what the entry holds; state and place are the caller's. */
 struct sqs_model_message *sqs_model_store_add(struct sqs_model_queue *queue,
                                               const struct sqs_model_send *entry,
                                               struct slice deduplication_id, int64_t now_ms);

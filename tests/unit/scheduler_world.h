@@ -193,8 +193,7 @@ static inline int world_order(const void *a, const void *b)
     return memcmp(x->item.sk, y->item.sk, sizeof(x->item.sk));
 }
 
-/* Adds an item of `bytes`; the id is random. Only while no page holds indexes, unless at the end.
- */
+/* Adds an item of `bytes` with a random id. Only while no page holds indexes, or at the end. */
 static inline struct world_item *world_add(struct world *w, uint32_t shard, int64_t due_ms,
                                            uint32_t bytes)
 {

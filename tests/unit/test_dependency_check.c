@@ -1,0 +1,264 @@
+#include "tests/harness/unit.h"
+
+#include "common/dependency_check.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "tests/harness/http_script.h"
+
+/* The test stands in for the program: these two are all that a check asks of it. */
+struct program {
+    struct log *log;
+    struct loop *loop;
+    unsigned checked;
+    enum program_check result;
+    struct buf problems;
+};
+
+struct log *program_log(struct program *program)
+{
+    return program->log;
+}
+
+void program_checked(struct program *program, enum program_check result, const struct buf *problems)
+{
+    program->checked++;
+    program->result = result;
+    buf_clear(&program->problems);
+    buf_append_slice(&program->problems, buf_slice(problems));
+    loop_stop(program->loop);
+}
+
+/* What the servers answer with status 200; else `failure`, with `status`. */
+struct world {
+    struct program program;
+    struct dependency_check check;
+    struct loop *loop;
+    struct http *http;
+    struct aws_credentials *credentials;
+    struct sqs *sqs;
+    struct dynamodb *dynamodb;
+    struct http_script *script;
+    int status;
+    const char *failure;
+    const char *attributes; /* of every queue */
+    const char *table_status;
+    const char *ttl_status;
+    char *url;
+    struct dependency_queue queue;
+};
+
+static PRINTF_LIKE(2, 3) void reply_json(struct http_script_answer *answer, const char *format, ...)
+{
+    char body[1024];
+    va_list args;
+    va_start(args, format);
+    assert_in_range(vsnprintf(body, sizeof(body), format, args), 2, sizeof(body) - 1);
+    va_end(args);
+    http_script_reply(answer, 200, "", body);
+}
+
+static void on_request(void *ctx, const struct http_script_request *request,
+                       struct http_script_answer *answer)
+{
+    const struct world *w = ctx;
+    struct slice target = http_script_header(request, "X-Amz-Target");
+    if (w->status != 200)
+        http_script_reply(answer, w->status, "", w->failure);
+    else if (slice_equal_str(target, "AmazonSQS.GetQueueUrl"))
+        reply_json(answer, "{\"QueueUrl\":\"%s/1/q\"}", http_script_url(w->script));
+    else if (slice_equal_str(target, "AmazonSQS.GetQueueAttributes"))
+        reply_json(answer, "{\"Attributes\":{%s}}", w->attributes);
+    else if (slice_equal_str(target, "DynamoDB_20120810.DescribeTable"))
+        reply_json(answer,
+                   "{\"Table\":{\"TableStatus\":\"%s\",\"KeySchema\":[{\"AttributeName\":\"pk\","
+                   "\"KeyType\":\"HASH\"},{\"AttributeName\":\"sk\",\"KeyType\":\"RANGE\"}],"
+                   "\"AttributeDefinitions\":[{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"},"
+                   "{\"AttributeName\":\"sk\",\"AttributeType\":\"S\"}]}}",
+                   w->table_status);
+    else
+        reply_json(answer,
+                   "{\"TimeToLiveDescription\":{\"TimeToLiveStatus\":\"%s\","
+                   "\"AttributeName\":\"expires\"}}",
+                   w->ttl_status);
+}
+
+static void resolve(const struct world *w, enum endpoint_service service, struct endpoint *ret)
+{
+    struct endpoint_query query = {.service = service,
+                                   .region = SLICE_LITERAL("eu-west-1"),
+                                   .custom_url = slice_from_str(http_script_url(w->script))};
+    assert_status(endpoint_resolve(&query, ret, NULL), STATUS_OK);
+}
+
+static int set_up(void **state)
+{
+    struct world *w = mem_calloc(1, sizeof(*w));
+    w->status = 200;
+    w->attributes = "";
+    w->table_status = "ACTIVE";
+    w->ttl_status = "ENABLED";
+    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
+    w->loop = loop_new();
+    w->http =
+        http_new(w->loop, &(struct http_options){.connections_max = 8, .connect_timeout_ms = 2000});
+    w->credentials = aws_credentials_new(w->loop, w->http, "eu-west-1");
+    w->script = http_script_new(w->loop, on_request, w);
+    struct aws_settings settings = {.attempts_max = 1};
+    resolve(w, ENDPOINT_SQS, &settings.sqs);
+    resolve(w, ENDPOINT_DYNAMODB, &settings.dynamodb);
+    w->sqs = sqs_new(w->loop, w->http, w->credentials, &settings, 1);
+    w->dynamodb = dynamodb_new(w->loop, w->http, w->credentials, &settings, 1);
+    w->program = (struct program){.log = log_new("test", LOG_ERROR), .loop = w->loop};
+    buf_init(&w->program.problems, 64 * KIB);
+    dependency_check_init(&w->check, &w->program);
+    w->queue = (struct dependency_queue){.variable = "QUEUE", .name = "q", .url = &w->url};
+    *state = w;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *w = *state;
+    sqs_free(w->sqs);
+    dynamodb_free(w->dynamodb);
+    aws_credentials_free(w->credentials);
+    http_free(w->http);
+    http_script_free(w->script);
+    log_free(w->program.log);
+    assert_status(loop_free(w->loop), STATUS_OK);
+    dependency_check_release(&w->check);
+    buf_release(&w->program.problems);
+    mem_free(w->url);
+    mem_free(w);
+    return 0;
+}
+
+static void ask(struct world *w, bool table_is_written)
+{
+    unsigned before = w->program.checked;
+    dependency_check_begin(&w->check, NULL, NULL);
+    dependency_check_queue(&w->check, w->sqs, &w->queue);
+    dependency_check_table(&w->check, w->dynamodb, "t", table_is_written);
+    dependency_check_asked(&w->check);
+    assert_int_equal(w->program.checked, before);
+    loop_run(w->loop);
+    assert_int_equal(w->program.checked, before + 1);
+}
+
+#define FIFO "\"FifoQueue\":\"true\""
+#define PER_GROUP                                                                                  \
+    FIFO ",\"DeduplicationScope\":\"messageGroup\",\"FifoThroughputLimit\":\"perMessageGroupId\""
+
+static void queues_are_judged(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        bool is_fifo;
+        bool is_per_group;
+        bool is_large;
+        const char *attributes;
+        const char *problem; /* NULL: none */
+    } cases[] = {
+        {false, false, true, "\"MaximumMessageSize\":\"1048576\"", NULL},
+        {false, false, true, "\"MaximumMessageSize\":\"262144\"", "MaximumMessageSize"},
+        {false, false, false, "\"MaximumMessageSize\":\"262144\"", NULL},
+        {false, false, false, FIFO, "standard queue is needed"},
+        {false, false, false, "\"DelaySeconds\":\"5\"", NULL}, /* each message names its own */
+        {false, false, false, "\"RedrivePolicy\":\"{}\"", "redrive policy"},
+        {true, false, false, "", "FIFO queue is needed"},
+        {true, false, false, FIFO, NULL},
+        {true, true, false, FIFO, "high-throughput"},
+        {true, true, false, PER_GROUP, NULL},
+        {true, false, false, FIFO ",\"DelaySeconds\":\"5\"", "DelaySeconds"},
+        {true, false, false, FIFO ",\"RedrivePolicy\":\"{}\"", "redrive policy"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        w->attributes = cases[i].attributes;
+        w->queue.is_fifo = cases[i].is_fifo;
+        w->queue.is_per_group = cases[i].is_per_group;
+        w->queue.is_large = cases[i].is_large;
+        ask(w, true);
+        const char *problems = buf_text(&w->program.problems);
+        bool is_good = cases[i].problem == NULL;
+        if (w->program.result != (is_good ? PROGRAM_CHECK_OK : PROGRAM_CHECK_CONFIG) ||
+            (is_good ? *problems != '\0' : strstr(problems, cases[i].problem) == NULL))
+            fail_msg("case %zu: %d, %s", i, w->program.result, problems);
+        assert_string_equal(w->url + strlen(http_script_url(w->script)), "/1/q");
+    }
+}
+
+static void the_table_is_judged_by_who_writes_it(void **state)
+{
+    struct world *w = *state;
+    w->table_status = "CREATING";
+    ask(w, true);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_UNAVAILABLE);
+    w->ttl_status = "DISABLED";
+    ask(w, true);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_CONFIG); /* the worse of the two */
+    assert_non_null(strstr(buf_text(&w->program.problems), "not active"));
+    assert_non_null(strstr(buf_text(&w->program.problems), "TTL"));
+    ask(w, false);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
+}
+
+static void what_does_not_exist_is_a_mistake_and_all_else_may_pass(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        int status;
+        const char *failure;
+        enum program_check result;
+    } cases[] = {
+        {400, "{\"__type\":\"x#QueueDoesNotExist\"}", PROGRAM_CHECK_CONFIG},
+        {403, "{\"__type\":\"x#AccessDenied\"}", PROGRAM_CHECK_UNAVAILABLE},
+        {503, "", PROGRAM_CHECK_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        w->status = cases[i].status;
+        w->failure = cases[i].failure;
+        ask(w, true);
+        assert_int_equal(w->program.result, cases[i].result);
+        assert_non_null(strstr(buf_text(&w->program.problems), "QUEUE=q: "));
+        assert_non_null(strstr(buf_text(&w->program.problems), "DELAYLINE_TABLE=t: "));
+    }
+    w->status = 200;
+    ask(w, true);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
+    assert_string_equal(buf_text(&w->program.problems), "");
+}
+
+static void find_more(void *ctx)
+{
+    struct world *w = ctx;
+    struct error error;
+    assert_int_equal(w->program.checked, 0);
+    error_set(&error, ERROR_RETRY, "DOWN", "first line\nsecond line");
+    dependency_check_error(&w->check, "BROKERS", "b", &error);
+}
+
+static void what_blocks_comes_last_and_a_problem_is_one_line(void **state)
+{
+    struct world *w = *state;
+    dependency_check_begin(&w->check, find_more, w);
+    dependency_check_queue(&w->check, w->sqs, &w->queue);
+    dependency_check_asked(&w->check);
+    loop_run(w->loop);
+    assert_int_equal(w->program.checked, 1);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_UNAVAILABLE);
+    assert_string_equal(buf_text(&w->program.problems), "BROKERS=b: DOWN: first line\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(queues_are_judged),
+        TEST(the_table_is_judged_by_who_writes_it),
+        TEST(what_does_not_exist_is_a_mistake_and_all_else_may_pass),
+        TEST(what_blocks_comes_last_and_a_problem_is_one_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
