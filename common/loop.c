@@ -283,6 +283,9 @@ void loop_close_handles(struct loop *loop)
     loop->listens = false;
     uv_close((uv_handle_t *)&loop->sigterm, NULL);
     uv_close((uv_handle_t *)&loop->sigint, NULL);
+    /* libuv puts the default back, and one more signal would kill what is about to end well. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
 }
 
 /* --- the precise timer ----------------------------------------------------------------------- */

@@ -59,7 +59,7 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *ctx);
 /* First SIGTERM or SIGINT calls on_stop, the second calls on_abort. */
 void loop_on_signals(struct loop *loop, loop_fn *on_stop, loop_fn *on_abort, void *ctx);
 /* Stops listening for signals, which is all that the loop itself waits for: loop_run returns when
- * the other modules have closed their handles. */
+ * the other modules have closed their handles. SIGTERM and SIGINT are ignored from then on. */
 void loop_close_handles(struct loop *loop);
 
 /* Largest time that one turn took since the last call, waiting excluded: the loop-lag metric. */
