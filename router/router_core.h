@@ -210,7 +210,6 @@ static inline uint32_t router_slot(uint64_t id)
 
 struct router_stats {
     uint64_t records_taken;
-    uint64_t records_rejected;
     uint64_t records_large;
     uint64_t records_stored[ROUTER_PATHS];
     uint64_t bytes_taken;

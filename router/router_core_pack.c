@@ -188,7 +188,6 @@ static void reject(struct router_turn *t, const struct router_event *event, uint
     struct router_core *c = t->core;
     uint32_t slot = router_envelope_take(c, ROUTER_REJECT);
     router_envelope_add(c, slot, node, event->record.bytes);
-    c->stats.records_rejected++;
     router_turn_effect(t, ROUTER_EFFECT_KEEP)->id = router_envelope_id(c, slot);
     router_dead_letter(t, slot);
 }

@@ -1,6 +1,5 @@
 """The embedded stack for end-to-end tests: starts it by the scripts of make up, talks Kafka to it."""
 
-import base64
 import json
 import os
 import pathlib
@@ -246,7 +245,3 @@ def header(message, name):
 
 def now_ms():
     return int(time.time() * 1000)
-
-
-def b64(raw):
-    return base64.b64encode(raw).decode()

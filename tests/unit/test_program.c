@@ -27,7 +27,6 @@ struct toy {
     struct program *program;
     struct loop_timer *timer;
     int checks;
-    bool stopped;
 };
 
 struct toy_config {
@@ -94,7 +93,6 @@ static void toy_start(void *shell)
 static void toy_stop(void *shell)
 {
     struct toy *toy = shell;
-    toy->stopped = true;
     say(toy, "toy_stopping");
     if (behaviour == IDLE_LATER) {
         struct mono_ms soon = mono_add(loop_now(program_loop(toy->program)).mono, 20);

@@ -10,7 +10,6 @@ struct world {
     uint32_t shards;
     uint32_t most;
     bool cursors[SHARDS_MAX];
-    uint32_t cursor_puts;
     uint32_t meta_writes;
     uint32_t interfere; /* so many meta writes find that another was faster */
 };
@@ -55,7 +54,6 @@ static enum table_setup_action run(struct world *w, struct table_setup_core *c, 
             continue;
         case TABLE_SETUP_PUT_CURSOR:
             w->cursors[step.shard] = true;
-            w->cursor_puts++;
             open++;
             assert_true(open <= AT_ONCE);
             continue;
