@@ -258,6 +258,9 @@ static void shell_ready(void *shell, struct buf *reasons)
 {
     const struct relay_shell *s = shell;
     static const char *const names[RELAY_QUEUES] = {"delay queue", "ready queue"};
+    if (!kafka_producer_is_reachable(s->producer))
+        buf_printf(reasons, "no Kafka broker of %s can be reached\n",
+                   s->config->settings.bootstrap_servers);
     for (int q = 0; q < RELAY_QUEUES; q++) {
         const struct error *error = &s->queues[q].last_error;
         if (error->kind != ERROR_NONE)

@@ -308,6 +308,9 @@ static void shell_ready(void *shell, struct buf *reasons)
                    s->setup_error.kind == ERROR_NONE ? "under way" : s->setup_error.text);
         return;
     }
+    if (!kafka_consumer_is_reachable(s->consumer))
+        buf_printf(reasons, "no Kafka broker of %s can be reached\n",
+                   s->config->settings.bootstrap_servers);
     for (int i = 0; i < ROUTER_SERVICES; i++)
         if (s->core->services[i].blocked)
             buf_printf(reasons, "%s refuses everything: %s: %s\n", paths[i], s->last_error[i].code,
