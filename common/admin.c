@@ -170,6 +170,13 @@ static enum status split_address(const char *address, char host[HOST_SIZE], cons
     return STATUS_OK;
 }
 
+enum status admin_address_check(const char *address)
+{
+    char host[HOST_SIZE];
+    const char *port;
+    return split_address(address, host, &port);
+}
+
 static int listen_on(const struct addrinfo *address)
 {
     const int on = 1;

@@ -18,6 +18,9 @@ struct admin_callbacks {
     void (*metrics)(void *ctx, struct buf *out);
 };
 
+/* STATUS_INVALID: none of the forms that admin_new takes. */
+NODISCARD enum status admin_address_check(const char *address);
+
 /* address "0.0.0.0:8080", "[::1]:0", ":8080" (all addresses); NULL and reterr if it cannot be had.
  * callbacks are copied and come from the loop; the admin never blocks it. */
 struct admin *admin_new(struct loop *loop, const char *address,

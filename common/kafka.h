@@ -34,6 +34,9 @@ typedef void kafka_fatal_fn(void *ctx, const struct error *error);
  * NULL. */
 typedef void kafka_log_fn(void *ctx, enum log_level level, const char *facility, const char *text);
 
+/* A line in errors for every KAFKA_PROPERTY_ of the environment that librdkafka does not take. */
+void kafka_properties_check(struct buf *errors);
+
 /* --- producer -------------------------------------------------------------------------------- */
 
 struct kafka_producer;
@@ -137,7 +140,7 @@ void kafka_consumer_pause(struct kafka_consumer *consumer, bool paused);
  * request of our own: one that waits behind a JoinGroup comes back as ILLEGAL_GENERATION, and then
  * the whole assignment is lost (librdkafka 2.0.2, rd_kafka_cgrp_op_handle_OffsetCommit).
  * STATUS_INVALID: a partition that is not assigned. */
-#define KAFKA_COMMIT_INTERVAL_MS "1000"
+#define KAFKA_COMMIT_INTERVAL_MS "500"
 NODISCARD enum status kafka_consumer_commit(struct kafka_consumer *consumer,
                                             const struct kafka_partition *partitions, size_t count);
 void kafka_consumer_release(struct kafka_consumer *consumer,
@@ -147,9 +150,9 @@ void kafka_consumer_release(struct kafka_consumer *consumer,
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 /* As kafka_producer_is_reachable. */
 bool kafka_consumer_is_reachable(const struct kafka_consumer *consumer);
-/* Leaves the group; on_closed (with the callbacks' ctx) comes when it has been left, if the broker
- * answers at all: have a time limit. No record comes any more; on_revoked does, once, if anything
- * is assigned. */
+/* Leaves the group when what was handed over has been committed, or after 5 s; on_closed (with the
+ * callbacks' ctx) comes when it has been left, if the broker answers at all: have a time limit. No
+ * record comes any more; on_revoked does, once, if anything is assigned. */
 void kafka_consumer_close(struct kafka_consumer *consumer, loop_fn *on_closed);
 /* As kafka_producer_free; without a close before, the group finds out by its session time-out. */
 void kafka_consumer_free(struct kafka_consumer *consumer);

@@ -105,6 +105,14 @@ rd_kafka_conf_t *kafka_conf_new(const struct kafka_settings *settings, struct bu
     return NULL;
 }
 
+void kafka_properties_check(struct buf *errors)
+{
+    const struct kafka_settings none = {.bootstrap_servers = "localhost"};
+    rd_kafka_conf_t *conf = kafka_conf_new(&none, errors);
+    if (conf != NULL)
+        rd_kafka_conf_destroy(conf);
+}
+
 void kafka_error_set(struct error *reterr, enum error_kind kind, rd_kafka_resp_err_t err,
                      const char *text)
 {

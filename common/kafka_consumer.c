@@ -12,7 +12,9 @@
 /* A consumer that does not poll for max.poll.interval.ms is put out of its group; when nothing
  * happens, nothing wakes us. */
 #define KEEP_ALIVE_MS_MAX 30000
-#define NO_INDEX          UINT32_MAX
+/* Leaving waits so long for commits: longer than joins take, and less than a stop may. */
+#define LEAVE_WAIT_MS 5000
+#define NO_INDEX      UINT32_MAX
 
 /* LeakSanitizer's; not there in other builds. */
 extern void __lsan_ignore_object(const void *object) __attribute__((weak));
@@ -23,7 +25,9 @@ struct assignment {
     enum assignment_state state;
     struct slice topic;
     int32_t partition;
-    int64_t next_offset; /* after the last record that was handed on; -1: none was */
+    int64_t next_offset;      /* after the last record that was handed on; -1: none was */
+    int64_t stored_offset;    /* handed to librdkafka for its commits; -1: none was */
+    int64_t committed_offset; /* confirmed by the group; -1: none was */
 };
 
 struct topic_name {
@@ -49,7 +53,9 @@ struct kafka_consumer {
     struct kafka_held *spare;
     bool was_assigned;
     bool paused;
-    bool leaves;
+    bool leaves;   /* no more records */
+    bool has_left; /* librdkafka was told */
+    struct mono_ms leave_by;
     loop_fn *on_closed;
 };
 
@@ -156,6 +162,8 @@ static void assign(struct kafka_consumer *consumer, const rd_kafka_topic_partiti
             .topic = intern(consumer, slice_from_str(list->elems[i].topic)),
             .partition = list->elems[i].partition,
             .next_offset = -1,
+            .stored_offset = -1,
+            .committed_offset = -1,
         };
     }
     if (is_cooperative(consumer))
@@ -298,6 +306,9 @@ static void handle_committed(struct kafka_consumer *consumer, rd_kafka_event_t *
     struct error error;
     kafka_error_set(&error, commit_error_kind(err), err, NULL);
     CLEANUP(mem_freep) struct kafka_partition *partitions = to_partitions(consumer, list);
+    for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        if (partitions[i].index != NO_INDEX)
+            consumer->assignments[partitions[i].index].committed_offset = partitions[i].offset;
     consumer->callbacks.on_committed(consumer->client.ctx, partitions, (size_t)list->cnt,
                                      err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : &error);
 }
@@ -315,7 +326,24 @@ enum status kafka_consumer_commit(struct kafka_consumer *consumer,
     for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
         err = list->elems[i].err;
     rd_kafka_topic_partition_list_destroy(list);
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? STATUS_OK : STATUS_INVALID;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return STATUS_INVALID;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t index = find(consumer, partitions[i].topic, partitions[i].partition);
+        if (index != NO_INDEX)
+            consumer->assignments[index].stored_offset = partitions[i].offset;
+    }
+    return STATUS_OK;
+}
+
+static bool is_committed(const struct kafka_consumer *consumer)
+{
+    for (uint32_t i = 0; i < consumer->assignment_count; i++) {
+        const struct assignment *a = &consumer->assignments[i];
+        if (a->state == ASSIGNMENT_ACTIVE && a->stored_offset > a->committed_offset)
+            return false;
+    }
+    return true;
 }
 
 /* --- waking ---------------------------------------------------------------------------------- */
@@ -344,6 +372,18 @@ static bool handle_records(struct kafka_consumer *consumer)
     return false;
 }
 
+static void leave(struct kafka_consumer *consumer)
+{
+    consumer->has_left = true;
+    rd_kafka_error_t *error =
+        rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.events);
+    if (error != NULL) { /* a fatal error came before: the group has gone on without us */
+        rd_kafka_error_destroy(error);
+        loop_defer(consumer->client.loop, consumer->on_closed, consumer->client.ctx);
+        consumer->on_closed = NULL;
+    }
+}
+
 static void on_wake(struct kafka_client *client)
 {
     struct kafka_consumer *consumer = container_of(client, struct kafka_consumer, client);
@@ -351,7 +391,11 @@ static void on_wake(struct kafka_client *client)
     bool records_done = handle_records(consumer);
     if (!events_done || !records_done)
         kafka_client_wake(client);
-    if (consumer->leaves && consumer->on_closed != NULL && !client->is_closing &&
+    /* The commit that leaving itself makes may wait behind a JoinGroup, and is refused then. */
+    if (consumer->leaves && !consumer->has_left && !client->is_closing &&
+        (is_committed(consumer) || loop_now(client->loop).mono.ms >= consumer->leave_by.ms))
+        leave(consumer);
+    if (consumer->has_left && consumer->on_closed != NULL && !client->is_closing &&
         rd_kafka_consumer_closed(client->rk)) {
         loop_defer(client->loop, consumer->on_closed, client->ctx);
         consumer->on_closed = NULL;
@@ -511,13 +555,9 @@ void kafka_consumer_close(struct kafka_consumer *consumer, loop_fn *on_closed)
     CHECK(!consumer->leaves);
     consumer->leaves = true;
     consumer->on_closed = on_closed;
-    rd_kafka_error_t *error =
-        rd_kafka_consumer_close_queue(consumer->client.rk, consumer->client.events);
-    if (error != NULL) { /* a fatal error came before: the group has gone on without us */
-        rd_kafka_error_destroy(error);
-        consumer->on_closed = NULL;
-        loop_defer(consumer->client.loop, on_closed, consumer->client.ctx);
-    }
+    consumer->leave_by = mono_add(loop_now(consumer->client.loop).mono, LEAVE_WAIT_MS);
+    CHECK(uv_timer_start(&consumer->keep_alive, on_keep_alive, LEAVE_WAIT_MS + 1, LEAVE_WAIT_MS) ==
+          0);
     kafka_client_wake(&consumer->client);
 }
 

@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 
 #include "common/admin.h"
+#include "common/aws_client.h"
 #include "common/check.h"
+#include "common/kafka.h"
 #include "common/limits.h"
 #include "common/mem.h"
 #include "common/program_metrics.h"
@@ -340,6 +342,19 @@ static enum exit_code run(const struct program_ops *ops, const void *config, boo
     return p.exit_code;
 }
 
+/* What a run needs besides the tables. */
+static void check_surroundings(const struct program_ops *ops, const struct settings *settings,
+                               struct buf *errors)
+{
+    struct aws_settings aws = {.attempts_max = 0};
+    if (admin_address_check(settings->admin_address) != STATUS_OK)
+        buf_printf(errors, "DELAYLINE_ADMIN_ADDRESS=%s: write host:port, [host]:port or :port\n",
+                   settings->admin_address);
+    status_ignore(aws_settings_load(&aws, errors), "the lines in errors tell");
+    if (ops->schema.program != CONFIG_SCHEDULER)
+        kafka_properties_check(errors);
+}
+
 static void load(const struct program_ops *ops, void *config, struct buf *errors)
 {
     const struct settings *settings = config;
@@ -359,6 +374,8 @@ static enum exit_code load_and_run(const struct program_ops *ops, enum flag flag
     enum exit_code exit_code = EXIT_CODE_OK;
     buf_init(&text, OUTPUT_BYTES_MAX);
     load(ops, config, &text);
+    if (flag != FLAG_PRINT_CONFIG)
+        check_surroundings(ops, config, &text);
     if (text.len > 0) {
         fputs(buf_text(&text), stderr);
         exit_code = EXIT_CODE_CONFIG;

@@ -39,6 +39,25 @@ def test_every_mistake_is_named_at_once(name):
         assert text in answer.stderr, (text, answer.stderr)
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_mistakes_outside_the_tables_are_named_with_the_others(name):
+    """Admin address, AWS and librdkafka's own properties."""
+    answer = run(
+        name,
+        DELAYLINE_ADMIN_ADDRESS="nonsense",
+        DELAYLINE_HORIZON="soon",
+        KAFKA_PROPERTY_NO_SUCH="1",
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9",
+        AWS_MAX_ATTEMPTS="many",
+    )
+    assert answer.returncode == 78, answer.stderr
+    expected = ["DELAYLINE_ADMIN_ADDRESS=nonsense", "DELAYLINE_HORIZON", "AWS_REGION", "AWS_MAX_ATTEMPTS"]
+    if name != "scheduler":
+        expected.append("KAFKA_PROPERTY_NO_SUCH")
+    for text in expected:
+        assert text in answer.stderr, (text, answer.stderr)
+
+
 @pytest.mark.parametrize("name", ["router", "scheduler"])
 def test_broken_relations(fast_stack, name):
     answer = run(name, env=fast_stack.env, DELAYLINE_HORIZON="4s", DELAYLINE_BUCKET="7s")

@@ -234,19 +234,17 @@ enum kafka_model_error kafka_model_compact(struct kafka_model *model, struct sli
 enum kafka_model_error kafka_model_skip_offsets(struct kafka_model *model, struct slice topic,
                                                 int32_t partition, int64_t count);
 
-/* --- consumer groups ------------------------------------------------------------------------- *
- *
- * JoinGroup and SyncGroup are one thing here: a member joins, then asks kafka_model_assignment
- * until that is no longer pending. A new generation begins when every member has joined
- * again; whoever has not within its rebalance time-out is out. A member heartbeats, and on
+/* --- consumer groups ------------------------------------------------------------------------- */
+
+/* JoinGroup and SyncGroup are one thing here: a member joins, then asks kafka_model_assignment
+ * until that is no longer pending. A new generation begins when every member has joined again;
+ * whoever has not within its rebalance time-out is out. A member heartbeats, and on
  * REBALANCE_IN_PROGRESS joins again; on ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID it has lost what it
- * had. Every call may also be TRANSPORT or NOT_COORDINATOR and has then done nothing.
- *
- * Cooperative: a partition that is to move is first taken from its holder and given to nobody;
- * when the holder has handed it back by joining again, the next generation gives it away. Eager:
- * joining again hands back everything. Two members of a group never hold a partition, except that
- * one who is out may not know it yet.
- */
+ * had. Every call may also be TRANSPORT or NOT_COORDINATOR and has then done nothing. Cooperative:
+ * a partition that is to move is first taken from its holder and given to nobody; when the holder
+ * has handed it back by joining again, the next generation gives it away. Eager: joining again
+ * hands back everything. Two members of a group never hold a partition, except that one who is out
+ * may not know it yet. */
 
 struct kafka_model_join {
     struct slice group;

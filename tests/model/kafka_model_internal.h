@@ -83,8 +83,7 @@ struct kafka_model_committed_offset {
 
 enum kafka_model_group_state {
     KAFKA_MODEL_GROUP_EMPTY,
-    KAFKA_MODEL_GROUP_JOINING, /* wake: the deadline, or when the first members have waited enough
-                                */
+    KAFKA_MODEL_GROUP_JOINING, /* wake: the deadline, or the end of the first wait */
     KAFKA_MODEL_GROUP_SYNCING, /* wake: the assignment is there */
     KAFKA_MODEL_GROUP_STABLE,
 };

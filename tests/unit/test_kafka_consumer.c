@@ -570,6 +570,31 @@ static void joining_and_leaving_repeats_nothing(void **state)
     assert_int_equal(f->members[0].losses + f->members[1].losses, 0);
 }
 
+/* The final commit of a member that leaves while another joins would wait behind its JoinGroup. */
+static void leaving_while_another_joins_repeats_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct kafka_property none = {"client.id", "test"};
+    f->commits_each = true;
+    open_consumer_with(f, 0, &none);
+    produce(f, 200);
+    run_until(f, at_least_received);
+    open_consumer_with(f, 1, &none);
+    f->timer = loop_timer_new(f->mock.loop, on_timer, f);
+    timer_fired = false;
+    /* the first has sent its JoinGroup by now: it heartbeats every 100 ms */
+    struct mono_ms soon = mono_add(loop_now(f->mock.loop).mono, 1000);
+    loop_timer_set(f->timer, (struct deadline){soon, {TIME_NEVER}});
+    run_until(f, has_timer_fired);
+    produce(f, 200);
+    run_until(f, at_least_received);
+    leave(f);
+    run_until(f, second_has_all);
+    produce(f, 200);
+    run_until(f, at_least_received);
+    assert_int_equal(f->repeats, 0);
+}
+
 static void a_member_that_dies_leaves_no_trace_here(void **state)
 {
     struct fixture *f = *state;
@@ -594,6 +619,7 @@ int main(void)
         TEST(two_members_share_eagerly),
         TEST(it_knows_whether_a_broker_is_there),
         TEST(joining_and_leaving_repeats_nothing),
+        TEST(leaving_while_another_joins_repeats_nothing),
         TEST(a_member_that_dies_leaves_no_trace_here),
     };
     return run_side_by_side(tests, ARRAY_LEN(tests));

@@ -230,6 +230,7 @@ static int set_up(void **state)
 {
     (void)state;
     clearenv();
+    setenv("AWS_REGION", "eu-west-1", 1);
     setenv("DELAYLINE_ADMIN_ADDRESS", "127.0.0.1:0", 1);
     return 0;
 }
@@ -324,6 +325,8 @@ static void mistakes_are_told_all_at_once(void **state)
     setenv("DELAYLINE_SHARDS", "many", 1);
     setenv("DELAYLINE_LOG_LEVEL", "loud", 1);
     setenv("DELAYLINE_BUCKET", "7m", 1);
+    setenv("DELAYLINE_ADMIN_ADDRESS", "nowhere", 1);
+    setenv("AWS_MAX_ATTEMPTS", "none", 1);
     run(&r, GOOD, "");
     assert_int_equal(r.exit_code, 78);
     assert_int_equal(r.out.len, 0);
@@ -331,6 +334,8 @@ static void mistakes_are_told_all_at_once(void **state)
     assert_non_null(strstr(buf_text(&r.err), "DELAYLINE_LOG_LEVEL"));
     assert_non_null(strstr(buf_text(&r.err), "DELAYLINE_BUCKET must divide"));
     assert_non_null(strstr(buf_text(&r.err), "must not be 13"));
+    assert_non_null(strstr(buf_text(&r.err), "DELAYLINE_ADMIN_ADDRESS=nowhere: "));
+    assert_non_null(strstr(buf_text(&r.err), "AWS_MAX_ATTEMPTS=none"));
     release(&r);
 }
 
@@ -338,7 +343,7 @@ static void what_new_refuses_is_a_mistake(void **state)
 {
     struct result r;
     (void)state;
-    setenv("DELAYLINE_ADMIN_ADDRESS", "nowhere", 1);
+    setenv("DELAYLINE_ADMIN_ADDRESS", "192.0.2.1:1", 1); /* of nobody (RFC 5737) */
     run(&r, REFUSES_NEW, "");
     assert_int_equal(r.exit_code, 78);
     assert_non_null(strstr(buf_text(&r.err), "no region\nno broker\nDELAYLINE_ADMIN_ADDRESS: "));
