@@ -150,9 +150,9 @@ void kafka_consumer_release(struct kafka_consumer *consumer,
 int64_t kafka_consumer_lag(const struct kafka_consumer *consumer);
 /* As kafka_producer_is_reachable. */
 bool kafka_consumer_is_reachable(const struct kafka_consumer *consumer);
-/* Leaves the group when what was handed over has been committed, or after 5 s; on_closed (with the
- * callbacks' ctx) comes when it has been left, if the broker answers at all: have a time limit. No
- * record comes any more; on_revoked does, once, if anything is assigned. */
+/* Leaves the group when what was handed over has been committed, or after 7.5 s; on_closed (with
+ * the callbacks' ctx) comes when it has been left, if the broker answers at all: have a time limit.
+ * No record comes any more; on_revoked does, once, if anything is assigned. */
 void kafka_consumer_close(struct kafka_consumer *consumer, loop_fn *on_closed);
 /* As kafka_producer_free; without a close before, the group finds out by its session time-out. */
 void kafka_consumer_free(struct kafka_consumer *consumer);

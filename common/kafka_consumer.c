@@ -12,8 +12,9 @@
 /* A consumer that does not poll for max.poll.interval.ms is put out of its group; when nothing
  * happens, nothing wakes us. */
 #define KEEP_ALIVE_MS_MAX 30000
-/* Leaving waits so long for commits: longer than joins take, and less than a stop may. */
-#define LEAVE_WAIT_MS 5000
+/* Leaving waits so long for commits: longer than the two joins of a cooperative rebalance, less
+ * than a stop may. */
+#define LEAVE_WAIT_MS 7500
 #define NO_INDEX      UINT32_MAX
 
 /* LeakSanitizer's; not there in other builds. */
