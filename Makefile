@@ -29,7 +29,13 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Warith
   -Wuse-after-free=3 -Wunused-const-variable=2 -Wstack-usage=16384
 
 HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
-  -fcf-protection=full -fno-delete-null-pointer-checks -fno-strict-overflow
+  -fno-delete-null-pointer-checks -fno-strict-overflow
+# Jumps land only where they may: one thing, a name for each processor.
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+HARDEN += -fcf-protection=full
+else ifneq ($(filter aarch64%,$(shell $(CC) -dumpmachine)),)
+HARDEN += -mbranch-protection=standard
+endif
 ifeq ($(findstring clang,$(CC)),)
 HARDEN += -ftrivial-auto-var-init=zero # clang 14 has it behind another flag
 endif
@@ -73,7 +79,7 @@ LIB       := $(BUILD)/libdelayline.a
 # Modules that may touch the operating system; every other one is pure, and `make purity` proves it.
 IO_SRCS := $(addprefix common/,loop.c http.c http_request.c aws_credentials.c aws_credentials_local.c aws_credentials_fetch.c \
              aws_credentials_container.c aws_credentials_web_identity.c aws_credentials_imds.c \
-             aws_client.c aws_settings.c sqs.c dynamodb.c config.c log.c admin.c program.c program_metrics.c table_setup.c \
+             aws_client.c aws_settings.c sqs.c dynamodb.c config.c log.c admin.c admin_ask.c program.c program_metrics.c table_setup.c \
              dependency_check.c) \
            $(wildcard common/kafka_*.c) $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))

@@ -17,7 +17,6 @@
 #define CONNECTION_TIMEOUT_S 10U
 #define BACKLOG              16
 #define PAGE_BYTES_MAX       ((size_t)4 * MIB)
-#define HOST_SIZE            256
 
 struct admin {
     struct admin_callbacks callbacks;
@@ -148,8 +147,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-/* "host:port", "[host]:port", ":port". */
-static enum status split_address(const char *address, char host[HOST_SIZE], const char **ret_port)
+enum status admin_address_split(const char *address, char host[ADMIN_HOST_SIZE],
+                                const char **ret_port)
 {
     const char *colon = strrchr(address, ':');
     uint64_t port;
@@ -162,7 +161,7 @@ static enum status split_address(const char *address, char host[HOST_SIZE], cons
     } else if (memchr(address, ':', len) != NULL) {
         return STATUS_INVALID;
     }
-    if (len >= HOST_SIZE)
+    if (len >= ADMIN_HOST_SIZE)
         return STATUS_INVALID;
     memcpy(host, address, len);
     host[len] = '\0';
@@ -172,9 +171,9 @@ static enum status split_address(const char *address, char host[HOST_SIZE], cons
 
 enum status admin_address_check(const char *address)
 {
-    char host[HOST_SIZE];
+    char host[ADMIN_HOST_SIZE];
     const char *port;
-    return split_address(address, host, &port);
+    return admin_address_split(address, host, &port);
 }
 
 static int listen_on(const struct addrinfo *address)
@@ -194,9 +193,9 @@ static int listen_on(const struct addrinfo *address)
 
 static int open_listener(const char *address, struct error *reterr)
 {
-    char host[HOST_SIZE];
+    char host[ADMIN_HOST_SIZE];
     const char *port;
-    if (split_address(address, host, &port) != STATUS_OK) {
+    if (admin_address_split(address, host, &port) != STATUS_OK) {
         error_set(reterr, ERROR_PERMANENT, "admin_address", "not host:port or [host]:port: %s",
                   address);
         return -1;

@@ -26,6 +26,8 @@ enum flag {
     FLAG_PRINT_CONFIG,
     FLAG_PRINT_MARKDOWN,
     FLAG_CHECK,
+    FLAG_HEALTH,
+    FLAG_READY,
     FLAG_UNKNOWN
 };
 
@@ -367,6 +369,16 @@ static void load(const struct program_ops *ops, void *config, struct buf *errors
         ops->validate(config, errors);
 }
 
+/* For images without a shell and curl: asks the process that runs with the same settings. */
+static enum exit_code ask_running(const struct settings *settings, const char *path)
+{
+    CLEANUP(buf_release) struct buf answer;
+    buf_init(&answer, OUTPUT_BYTES_MAX);
+    bool is_well = admin_ask(settings->admin_address, path, &answer);
+    fputs(buf_text(&answer), is_well ? stdout : stderr);
+    return is_well ? EXIT_CODE_OK : EXIT_CODE_UNAVAILABLE;
+}
+
 static enum exit_code load_and_run(const struct program_ops *ops, enum flag flag)
 {
     CLEANUP(mem_freep) void *config = mem_calloc(1, ops->config_size);
@@ -382,6 +394,8 @@ static enum exit_code load_and_run(const struct program_ops *ops, enum flag flag
     } else if (flag == FLAG_PRINT_CONFIG) {
         config_print(&ops->schema, config, &text);
         fputs(buf_text(&text), stdout);
+    } else if (flag == FLAG_HEALTH || flag == FLAG_READY) {
+        exit_code = ask_running(config, flag == FLAG_HEALTH ? "/healthz" : "/readyz");
     } else {
         exit_code = run(ops, config, flag == FLAG_CHECK);
     }
@@ -396,11 +410,16 @@ static void print_help(const struct program_ops *ops)
     buf_printf(
         &text,
         "%s: %s\n\n"
-        "usage: %s [--help | --version | --print-config | --print-markdown | --check]\n\n"
+        "usage: %s [--help | --version | --print-config | --print-markdown | --check | --health | "
+        "--ready]\n\n"
         "  --print-config    print the settings in use, secrets masked\n"
         "  --print-markdown  print what can be set, as the README's table\n"
-        "  --check           connect to everything, check queues, table and topics, and end\n\n"
-        "Exit codes: 0 stopped as asked, 69 a dependency cannot be reached (--check),\n"
+        "  --check           connect to everything, check queues, table and topics, and end\n"
+        "  --health, --ready ask the admin port of the process that runs with these settings, and "
+        "end\n\n"
+        "Exit codes: 0 stopped as asked, 69 a dependency cannot be reached (--check) or the "
+        "process\n"
+        "is not well (--health, --ready),\n"
         "70 internal or fatal error, 78 mistakes in the configuration.\n\n"
         "Settings, from the environment:\n",
         ops->name, ops->summary, ops->name);
@@ -425,7 +444,9 @@ static enum flag parse_flag(int argc, char **argv)
                  {"--version", FLAG_VERSION},
                  {"--print-config", FLAG_PRINT_CONFIG},
                  {"--print-markdown", FLAG_PRINT_MARKDOWN},
-                 {"--check", FLAG_CHECK}};
+                 {"--check", FLAG_CHECK},
+                 {"--health", FLAG_HEALTH},
+                 {"--ready", FLAG_READY}};
     if (argc <= 1)
         return FLAG_NONE;
     for (size_t i = 0; i < ARRAY_LEN(flags) && argc == 2; i++) {
@@ -455,6 +476,8 @@ int program_main(const struct program_ops *ops, int argc, char **argv)
     case FLAG_NONE:
     case FLAG_PRINT_CONFIG:
     case FLAG_CHECK:
+    case FLAG_HEALTH:
+    case FLAG_READY:
         return load_and_run(ops, flag);
     }
     UNREACHABLE();

@@ -3,7 +3,8 @@
  *
  * The happy path is: load and validate the configuration; new; the admin port opens; check; start;
  * SIGTERM; stop; program_idle; close; the loop runs empty; free; exit 0. With --check the program
- * ends after the check, with nothing started and no admin port.
+ * ends after the check, with nothing started and no admin port; with --health and --ready it only
+ * asks the admin port of the process that runs.
  * The failure modes are: mistakes in the configuration (all of them on standard error, exit 78); a
  * dependency that cannot be reached (--check: exit 69; else the check is made again every second
  * and /readyz says why); not idle when the grace time is over, or a second signal (close at once,
