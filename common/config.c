@@ -152,6 +152,11 @@ static void print_in_units(struct buf *out, const struct unit *units, int64_t va
     buf_printf(out, "%" PRId64 "%s", value / unit->size, unit->name);
 }
 
+void config_print_duration(struct buf *out, int64_t duration_ms)
+{
+    print_in_units(out, duration_units, duration_ms);
+}
+
 static void print_number(struct buf *out, enum config_type type, int64_t value)
 {
     switch (type) {
@@ -162,7 +167,7 @@ static void print_number(struct buf *out, enum config_type type, int64_t value)
         print_in_units(out, byte_units, value);
         return;
     case CONFIG_DURATION:
-        print_in_units(out, duration_units, value);
+        config_print_duration(out, value);
         return;
     case CONFIG_BOOL:
         buf_append_str(out, value != 0 ? "true" : "false");

@@ -67,6 +67,8 @@ void config_release(const struct config_schema *schema, void *base);
 void config_print_help(const struct config_schema *schema, struct buf *out);
 /* NAME=value lines, secrets as "***". */
 void config_print(const struct config_schema *schema, const void *base, struct buf *out);
+/* In the largest unit that shows it exactly: "90s", "15m". */
+void config_print_duration(struct buf *out, int64_t duration_ms);
 /* Rows of the README's table. */
 void config_print_markdown(const struct config_schema *schema, struct buf *out);
 

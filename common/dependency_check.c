@@ -3,9 +3,12 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/config.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/table.h"
+#include "common/table_setup.h"
 
 #define PROBLEMS_BYTES_MAX (64 * KIB)
 #define RETENTION_SECONDS  (14 * 24 * 3600) /* SQS's maximum: an outage of days loses nothing */
@@ -150,6 +153,24 @@ void dependency_check_queue(struct dependency_check *c, struct sqs *sqs,
 
 /* --- table ----------------------------------------------------------------------------------- */
 
+static void on_meta(void *ctx, const struct dynamodb_item *item, const struct error *error)
+{
+    struct dependency_check *c = ctx;
+    struct table_meta meta = table_setup_meta(item);
+    if (error->kind != ERROR_NONE) {
+        dependency_check_error(c, TABLE_VARIABLE, c->table, error);
+    } else if (meta.bucket_ms != 0 && meta.bucket_ms != c->bucket_ms) {
+        CLEANUP(buf_release) struct buf ours;
+        CLEANUP(buf_release) struct buf text;
+        buf_init(&ours, KIB);
+        buf_init(&text, KIB);
+        config_print_duration(&ours, c->bucket_ms);
+        table_setup_explain(&text, &meta);
+        dependency_check_mistake(c, "DELAYLINE_BUCKET", buf_text(&ours), buf_text(&text));
+    }
+    answered(c);
+}
+
 static void on_table(void *ctx, const struct dynamodb_table_info *info, const struct error *error)
 {
     struct dependency_check *c = ctx;
@@ -161,21 +182,27 @@ static void on_table(void *ctx, const struct dynamodb_table_info *info, const st
     if (!info->keys_are_ours)
         dependency_check_mistake(c, TABLE_VARIABLE, c->table,
                                  "its keys must be pk (S, partition key) and sk (S, sort key)");
-    if (c->table_is_written && info->ttl_known && !info->ttl_enabled)
+    bool has_buckets = c->bucket_ms > 0;
+    if (has_buckets && info->ttl_known && !info->ttl_enabled)
         dependency_check_mistake(c, TABLE_VARIABLE, c->table,
                                  "must have TTL on the attribute expires, or it grows for ever");
-    if (c->table_is_written && !info->active) {
+    if (has_buckets && !info->active) {
         buf_printf(&c->problems, TABLE_VARIABLE "=%s: is not active yet\n", c->table);
         found(c, PROGRAM_CHECK_UNAVAILABLE);
     }
-    answered(c);
+    if (has_buckets && info->active && info->keys_are_ours)
+        dynamodb_get(c->dynamodb, c->table, SLICE_LITERAL(TABLE_META), SLICE_LITERAL("-"), on_meta,
+                     c);
+    else
+        answered(c);
 }
 
 void dependency_check_table(struct dependency_check *c, struct dynamodb *dynamodb,
-                            const char *table, bool is_written)
+                            const char *table, int64_t bucket_ms)
 {
+    c->dynamodb = dynamodb;
     c->table = table;
-    c->table_is_written = is_written;
+    c->bucket_ms = bucket_ms;
     c->open++;
     dynamodb_describe(dynamodb, table, on_table, c);
 }

@@ -23,7 +23,8 @@ struct dependency_check {
     enum program_check result;
     struct buf problems;
     const char *table;
-    bool table_is_written;
+    struct dynamodb *dynamodb;
+    int64_t bucket_ms;
     void (*on_answered)(void *ctx);
     void *ctx;
 };
@@ -49,9 +50,10 @@ void dependency_check_release(struct dependency_check *c);
 void dependency_check_begin(struct dependency_check *c, void (*on_answered)(void *ctx), void *ctx);
 void dependency_check_queue(struct dependency_check *c, struct sqs *sqs,
                             struct dependency_queue *queue);
-/* is_written: it must have TTL, and be active. One table a check. */
+/* One table a check. bucket_ms: what its buckets span, for who writes or reads them; it must then
+ * have TTL, be active and not have been set up with another span. 0: no buckets for this one. */
 void dependency_check_table(struct dependency_check *c, struct dynamodb *dynamodb,
-                            const char *table, bool is_written);
+                            const char *table, int64_t bucket_ms);
 /* The last question has been asked: program_checked comes with the last answer, or now. */
 void dependency_check_asked(struct dependency_check *c);
 

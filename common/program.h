@@ -8,8 +8,8 @@
  * The failure modes are: mistakes in the configuration (all of them on standard error, exit 78); a
  * dependency that cannot be reached (--check: exit 69; else the check is made again every second
  * and /readyz says why); not idle when the grace time is over, or a second signal (close at once,
- * exit 0: what is unfinished is somebody else's soon); program_fatal, or handles left open (exit
- * 70). */
+ * exit 0: what is unfinished is somebody else's soon); program_misconfigured (exit 78);
+ * program_fatal, or handles left open (exit 70). */
 #ifndef COMMON_PROGRAM_H
 #define COMMON_PROGRAM_H
 
@@ -95,5 +95,8 @@ void program_checked(struct program *program, enum program_check result,
 void program_idle(struct program *program);
 /* Nothing can be done but end and be restarted: logs it, closes, exit 70. */
 void program_fatal(struct program *program, const char *event, const struct error *error);
+/* A mistake in the configuration that the check could not see, and that no restart cures: logs it,
+ * the error's text goes to standard error as a line, closes, exit 78. */
+void program_misconfigured(struct program *program, const char *event, const struct error *error);
 
 #endif

@@ -3,8 +3,8 @@
  *   pk "<bucket>#<shard>"   sk "<due ms, 15 digits>#<envelope id hex>"   an envelope
  *   pk "cursor#<shard>"     sk "-"                                        bucket, place, fence
  *   pk "blob#<id hex>"      sk "<part, 4 digits>"                         a part of a large record
- *   pk "meta"               sk "-"                                        shards in use, and the
- * most there ever were
+ *   pk "meta"               sk "-"                       shards in use, the most there ever were,
+ *                                                        and what a bucket spans
  *
  * A bucket is due_ms / bucket_ms (a minute by default), written with 12 digits.
  */
@@ -30,8 +30,10 @@
 /* S, in a cursor: the last sk dispatched, "" at the start of a bucket. */
 #define TABLE_PLACE       "place"
 #define TABLE_FENCE       "fence"       /* S, in a cursor */
+#define TABLE_META        "meta"        /* a pk; its sk is "-" */
 #define TABLE_SHARDS      "shards"      /* N, in meta */
 #define TABLE_SHARDS_MOST "shards_most" /* N, in meta */
+#define TABLE_BUCKET_MS   "bucket_ms"   /* N, in meta */
 
 int64_t table_bucket(int64_t due_ms, int64_t bucket_ms);
 void table_bucket_pk(int64_t bucket, uint32_t shard, char out[TABLE_KEY_SIZE]);

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/config.h"
 #include "common/mem.h"
 #include "common/table.h"
-#include "common/table_setup_core.h"
 
-#define CALLS_MAX 16 /* a cursor each */
+#define CALLS_MAX   16 /* a cursor each */
+#define NUMBER_SIZE 24
 
 struct table_setup {
     struct table_setup_core core;
@@ -36,22 +37,53 @@ static void take_error(struct table_setup *s, const struct error *error)
         s->error = *error;
 }
 
+static int64_t meta_number(const struct dynamodb_item *item, const char *name)
+{
+    int64_t number = 0;
+    return dynamodb_item_get_i64(item, name, &number) == STATUS_INVALID ? -1 : number;
+}
+
+struct table_meta table_setup_meta(const struct dynamodb_item *item)
+{
+    if (item == NULL)
+        return (struct table_meta){0};
+    return (struct table_meta){
+        .shards = meta_number(item, TABLE_SHARDS),
+        .shards_most = meta_number(item, TABLE_SHARDS_MOST),
+        .bucket_ms = meta_number(item, TABLE_BUCKET_MS),
+    };
+}
+
+void table_setup_explain(struct buf *out, const struct table_meta *meta)
+{
+    buf_append_str(out, "the table was set up with buckets of ");
+    config_print_duration(out, meta->bucket_ms);
+    buf_append_str(out, " (its item pk=meta, sk=-), and what one program writes another would look "
+                        "for elsewhere; set DELAYLINE_BUCKET=");
+    config_print_duration(out, meta->bucket_ms);
+    buf_append_str(out, ", or take a new table");
+}
+
+static void take_mismatch(struct table_setup *s, const struct table_meta *meta)
+{
+    CLEANUP(buf_release) struct buf line;
+    buf_init(&line, ERROR_TEXT_SIZE);
+    buf_append_str(&line, "DELAYLINE_BUCKET=");
+    config_print_duration(&line, s->bucket_ms);
+    buf_append_str(&line, ": ");
+    table_setup_explain(&line, meta);
+    error_set(&s->error, ERROR_PERMANENT, TABLE_SETUP_CODE_MISMATCH, "%s", buf_text(&line));
+}
+
 static void on_meta(void *ctx, const struct dynamodb_item *item, const struct error *error)
 {
     struct table_setup *s = ctx;
     s->open--;
-    int64_t shards = 0;
-    int64_t most = 0;
-    if (error->kind != ERROR_NONE) {
+    struct table_meta meta = table_setup_meta(item);
+    if (error->kind != ERROR_NONE)
         take_error(s, error);
-    } else {
-        /* What cannot be read counts as 0, which the core refuses. */
-        if (item != NULL) {
-            status_ignore(dynamodb_item_get_i64(item, TABLE_SHARDS, &shards), "0 is refused");
-            status_ignore(dynamodb_item_get_i64(item, TABLE_SHARDS_MOST, &most), "0 is refused");
-        }
-        table_setup_core_on_meta(&s->core, item != NULL, shards, most);
-    }
+    else
+        table_setup_core_on_meta(&s->core, item != NULL, &meta);
     go_on(s);
 }
 
@@ -84,20 +116,21 @@ static struct dynamodb_attribute text(const char *name, const char *value)
     return (struct dynamodb_attribute){name, DYNAMODB_S, slice_from_str(value)};
 }
 
-static struct dynamodb_attribute number(const char *name, const char *digits)
+/* digits holds the text as long as the attribute is used. */
+static struct dynamodb_attribute number(const char *name, int64_t value, char digits[NUMBER_SIZE])
 {
+    snprintf(digits, NUMBER_SIZE, "%" PRId64, value);
     return (struct dynamodb_attribute){name, DYNAMODB_N, slice_from_str(digits)};
 }
 
 static void put_cursor(struct table_setup *s, uint32_t shard)
 {
     char pk[TABLE_KEY_SIZE];
-    char bucket[24];
+    char bucket[NUMBER_SIZE];
     int64_t first = table_bucket(loop_now(s->loop).wall.ms, s->bucket_ms);
     table_cursor_pk(shard, pk);
-    snprintf(bucket, sizeof(bucket), "%" PRId64, first);
     struct dynamodb_write write = {
-        .item = {{text(TABLE_PK, pk), text(TABLE_SK, "-"), number(TABLE_BUCKET, bucket),
+        .item = {{text(TABLE_PK, pk), text(TABLE_SK, "-"), number(TABLE_BUCKET, first, bucket),
                   text(TABLE_PLACE, ""), text(TABLE_FENCE, "")},
                  5},
         .condition = "attribute_not_exists(" TABLE_PK ")",
@@ -105,30 +138,39 @@ static void put_cursor(struct table_setup *s, uint32_t shard)
     dynamodb_put(s->dynamodb, s->table, &write, on_cursor, s);
 }
 
-static void write_meta(struct table_setup *s, const struct table_setup_step *step)
+static void put_meta(struct table_setup *s, const struct table_meta *meta)
 {
-    char shards[24];
-    char most[24];
-    char old_shards[24];
-    char old_most[24];
-    snprintf(shards, sizeof(shards), "%" PRIu32, step->shards);
-    snprintf(most, sizeof(most), "%" PRIu32, step->shards_most);
-    snprintf(old_shards, sizeof(old_shards), "%" PRIu32, step->old_shards);
-    snprintf(old_most, sizeof(old_most), "%" PRIu32, step->old_most);
+    char digits[3][NUMBER_SIZE];
     struct dynamodb_write write = {
-        .item = {{text(TABLE_PK, "meta"), text(TABLE_SK, "-"), number(TABLE_SHARDS, shards),
-                  number(TABLE_SHARDS_MOST, most)},
-                 4},
+        .item = {{text(TABLE_PK, TABLE_META), text(TABLE_SK, "-"),
+                  number(TABLE_SHARDS, meta->shards, digits[0]),
+                  number(TABLE_SHARDS_MOST, meta->shards_most, digits[1]),
+                  number(TABLE_BUCKET_MS, meta->bucket_ms, digits[2])},
+                 5},
         .condition = "attribute_not_exists(" TABLE_PK ")",
     };
-    if (step->action == TABLE_SETUP_PUT_META) {
-        dynamodb_put(s->dynamodb, s->table, &write, on_meta_written, s);
-        return;
-    }
-    write.condition = TABLE_SHARDS " = :a AND " TABLE_SHARDS_MOST " = :b";
-    write.values[0] = number("", old_shards);
-    write.values[1] = number("", old_most);
-    write.value_count = 2;
+    dynamodb_put(s->dynamodb, s->table, &write, on_meta_written, s);
+}
+
+static void update_meta(struct table_setup *s, const struct table_meta *meta,
+                        const struct table_meta *old)
+{
+    char digits[6][NUMBER_SIZE];
+    bool named = old->bucket_ms != 0;
+    struct dynamodb_write write = {
+        .item = {{text(TABLE_PK, TABLE_META), text(TABLE_SK, "-"),
+                  number(TABLE_SHARDS, meta->shards, digits[0]),
+                  number(TABLE_SHARDS_MOST, meta->shards_most, digits[1]),
+                  number(TABLE_BUCKET_MS, meta->bucket_ms, digits[2])},
+                 5},
+        .condition = named ? TABLE_SHARDS " = :a AND " TABLE_SHARDS_MOST
+                                          " = :b AND " TABLE_BUCKET_MS " = :c"
+                           : TABLE_SHARDS " = :a AND " TABLE_SHARDS_MOST
+                                          " = :b AND attribute_not_exists(" TABLE_BUCKET_MS ")",
+        .values = {number("", old->shards, digits[3]), number("", old->shards_most, digits[4]),
+                   number("", old->bucket_ms, digits[5])},
+        .value_count = named ? 3 : 2,
+    };
     dynamodb_update(s->dynamodb, s->table, &write, on_meta_written, s);
 }
 
@@ -150,17 +192,20 @@ static void go_on(struct table_setup *s)
         switch (step.action) {
         case TABLE_SETUP_READ_META:
             s->open++;
-            dynamodb_get(s->dynamodb, s->table, SLICE_LITERAL("meta"), SLICE_LITERAL("-"), on_meta,
-                         s);
+            dynamodb_get(s->dynamodb, s->table, SLICE_LITERAL(TABLE_META), SLICE_LITERAL("-"),
+                         on_meta, s);
             continue;
         case TABLE_SETUP_PUT_CURSOR:
             s->open++;
             put_cursor(s, step.shard);
             continue;
         case TABLE_SETUP_PUT_META:
+            s->open++;
+            put_meta(s, &step.meta);
+            continue;
         case TABLE_SETUP_UPDATE_META:
             s->open++;
-            write_meta(s, &step);
+            update_meta(s, &step.meta, &step.old);
             continue;
         case TABLE_SETUP_WAIT:
             CHECK(s->open > 0);
@@ -168,6 +213,9 @@ static void go_on(struct table_setup *s)
         case TABLE_SETUP_DONE:
             end(s);
             return;
+        case TABLE_SETUP_MISMATCH:
+            take_mismatch(s, &step.old);
+            continue;
         case TABLE_SETUP_FAILED:
             error_set(&s->error, ERROR_PERMANENT, "TableSetup",
                       "the table's item \"meta\" makes no sense or changes all the time");
@@ -190,7 +238,7 @@ struct table_setup *table_setup_start(struct loop *loop, struct dynamodb *dynamo
     s->bucket_ms = bucket_ms;
     s->on_done = on_done;
     s->ctx = ctx;
-    table_setup_core_init(&s->core, shards);
+    table_setup_core_init(&s->core, shards, bucket_ms);
     go_on(s);
     return s;
 }

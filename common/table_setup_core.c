@@ -7,10 +7,11 @@
 
 #define ROUNDS_MAX 16 /* programs that start together change meta a few times at most */
 
-void table_setup_core_init(struct table_setup_core *c, uint32_t shards)
+void table_setup_core_init(struct table_setup_core *c, uint32_t shards, int64_t bucket_ms)
 {
-    CHECK(shards >= 1 && shards <= SHARDS_MAX);
-    *c = (struct table_setup_core){.phase = TABLE_SETUP_READING, .wanted = shards};
+    CHECK(shards >= 1 && shards <= SHARDS_MAX && bucket_ms >= 1);
+    *c = (struct table_setup_core){
+        .phase = TABLE_SETUP_READING, .wanted = shards, .bucket_ms = bucket_ms};
 }
 
 static struct table_setup_step next_cursor(struct table_setup_core *c, uint32_t in_flight_max)
@@ -19,6 +20,19 @@ static struct table_setup_step next_cursor(struct table_setup_core *c, uint32_t 
         return (struct table_setup_step){.action = TABLE_SETUP_WAIT};
     c->cursors_open++;
     return (struct table_setup_step){.action = TABLE_SETUP_PUT_CURSOR, .shard = c->next_cursor++};
+}
+
+static enum table_setup_action last_action(enum table_setup_end how)
+{
+    switch (how) {
+    case TABLE_SETUP_END_GOOD:
+        return TABLE_SETUP_DONE;
+    case TABLE_SETUP_END_MISMATCH:
+        return TABLE_SETUP_MISMATCH;
+    case TABLE_SETUP_END_FAILED:
+        return TABLE_SETUP_FAILED;
+    }
+    UNREACHABLE();
 }
 
 struct table_setup_step table_setup_core_next(struct table_setup_core *c, uint32_t in_flight_max)
@@ -38,36 +52,42 @@ struct table_setup_step table_setup_core_next(struct table_setup_core *c, uint32
         c->asked = true;
         return (struct table_setup_step){
             .action = c->meta_exists ? TABLE_SETUP_UPDATE_META : TABLE_SETUP_PUT_META,
-            .shards = c->wanted,
-            .shards_most = table_setup_core_most(c),
-            .old_shards = c->old_shards,
-            .old_most = c->old_most,
+            .meta = {c->wanted, table_setup_core_most(c), c->bucket_ms},
+            .old = c->old,
         };
     case TABLE_SETUP_ENDED:
-        step.action = c->failed ? TABLE_SETUP_FAILED : TABLE_SETUP_DONE;
-        return step;
+        return (struct table_setup_step){.action = last_action(c->end), .old = c->old};
     }
     UNREACHABLE();
 }
 
-static void fail(struct table_setup_core *c)
+static void end(struct table_setup_core *c, enum table_setup_end how)
 {
     c->phase = TABLE_SETUP_ENDED;
-    c->failed = true;
+    c->end = how;
 }
 
-void table_setup_core_on_meta(struct table_setup_core *c, bool exists, int64_t shards,
-                              int64_t shards_most)
+static bool makes_sense(const struct table_meta *meta)
+{
+    return meta->shards >= 1 && meta->shards_most >= meta->shards &&
+           meta->shards_most <= SHARDS_MAX && meta->bucket_ms >= 0;
+}
+
+void table_setup_core_on_meta(struct table_setup_core *c, bool exists,
+                              const struct table_meta *meta)
 {
     CHECK(c->phase == TABLE_SETUP_READING && c->asked);
     c->asked = false;
-    if (exists && (shards < 1 || shards_most < shards || shards_most > SHARDS_MAX)) {
-        fail(c);
+    c->meta_exists = exists;
+    c->old = exists ? *meta : (struct table_meta){0};
+    if (exists && !makes_sense(meta)) {
+        end(c, TABLE_SETUP_END_FAILED);
         return;
     }
-    c->meta_exists = exists;
-    c->old_shards = exists ? (uint32_t)shards : 0;
-    c->old_most = exists ? (uint32_t)shards_most : 0;
+    if (c->old.bucket_ms != 0 && c->old.bucket_ms != c->bucket_ms) {
+        end(c, TABLE_SETUP_END_MISMATCH);
+        return;
+    }
     c->cursors = table_setup_core_most(c);
     c->phase = TABLE_SETUP_CURSORS;
 }
@@ -78,7 +98,7 @@ void table_setup_core_on_cursor(struct table_setup_core *c)
     c->cursors_open--;
     if (c->cursors_open > 0 || c->next_cursor < c->cursors)
         return;
-    bool as_wanted = c->meta_exists && c->old_shards == c->wanted;
+    bool as_wanted = c->old.shards == c->wanted && c->old.bucket_ms == c->bucket_ms;
     c->phase = as_wanted ? TABLE_SETUP_ENDED : TABLE_SETUP_META;
 }
 
@@ -91,7 +111,7 @@ void table_setup_core_on_meta_written(struct table_setup_core *c, bool written)
         return;
     }
     if (++c->rounds == ROUNDS_MAX) {
-        fail(c);
+        end(c, TABLE_SETUP_END_FAILED);
         return;
     }
     c->next_cursor = 0;
@@ -100,5 +120,5 @@ void table_setup_core_on_meta_written(struct table_setup_core *c, bool written)
 
 uint32_t table_setup_core_most(const struct table_setup_core *c)
 {
-    return MAX(c->wanted, c->old_most);
+    return MAX(c->wanted, (uint32_t)c->old.shards_most);
 }

@@ -5,6 +5,12 @@
  * left alone), whatever `meta` says: a start that died half-way is put right by the next. `meta`
  * changes under the condition that it is as it was read; when another program was faster it is read
  * again.
+ *
+ * `meta` also names what a bucket spans. It is part of every key: with two values in one table,
+ * each program would look for items where the other did not put them. So the first program
+ * settles it, and one that is configured otherwise is refused. Shards may differ (see table.h), and
+ * so may the times around a handoff: the cut-off lies between them, and what slips through is read
+ * again as a straggler.
  */
 #ifndef COMMON_TABLE_SETUP_CORE_H
 #define COMMON_TABLE_SETUP_CORE_H
@@ -18,20 +24,25 @@
 enum table_setup_action {
     TABLE_SETUP_READ_META,
     TABLE_SETUP_PUT_CURSOR,  /* shard; only if it is not there */
-    TABLE_SETUP_PUT_META,    /* shards, shards_most; only if it is not there */
-    TABLE_SETUP_UPDATE_META, /* the same; only if it has old_shards and old_most */
+    TABLE_SETUP_PUT_META,    /* meta; only if it is not there */
+    TABLE_SETUP_UPDATE_META, /* meta; only if it is as in old */
     TABLE_SETUP_WAIT,        /* nothing to do until an answer comes */
     TABLE_SETUP_DONE,
-    TABLE_SETUP_FAILED, /* reading and writing went round too often, or meta makes no sense */
+    TABLE_SETUP_MISMATCH, /* meta names another bucket: old.bucket_ms */
+    TABLE_SETUP_FAILED,   /* reading and writing went round too often, or meta makes no sense */
+};
+
+struct table_meta {
+    int64_t shards; /* in use */
+    int64_t shards_most;
+    int64_t bucket_ms; /* 0: not named, the table is from before it was */
 };
 
 struct table_setup_step {
     enum table_setup_action action;
     uint32_t shard;
-    uint32_t shards;
-    uint32_t shards_most;
-    uint32_t old_shards;
-    uint32_t old_most;
+    struct table_meta meta;
+    struct table_meta old;
 };
 
 enum table_setup_phase {
@@ -41,30 +52,32 @@ enum table_setup_phase {
     TABLE_SETUP_ENDED,
 };
 
+enum table_setup_end { TABLE_SETUP_END_GOOD, TABLE_SETUP_END_MISMATCH, TABLE_SETUP_END_FAILED };
+
 struct table_setup_core {
     enum table_setup_phase phase;
     bool asked; /* the phase's only question is on its way */
-    bool failed;
+    enum table_setup_end end;
     bool meta_exists;
     uint32_t wanted; /* shards as configured */
+    int64_t bucket_ms;
     uint32_t rounds;
-    uint32_t old_shards; /* of meta as read */
-    uint32_t old_most;
-    uint32_t cursors; /* to be made sure of */
+    struct table_meta old; /* as read; all 0: there is none */
+    uint32_t cursors;      /* to be made sure of */
     uint32_t next_cursor;
     uint32_t cursors_open; /* asked for and not answered */
 };
 
-/* shards: 1..SHARDS_MAX. */
-void table_setup_core_init(struct table_setup_core *c, uint32_t shards);
+/* As configured: shards 1..SHARDS_MAX, bucket_ms at least 1. */
+void table_setup_core_init(struct table_setup_core *c, uint32_t shards, int64_t bucket_ms);
 
-/* The next thing to do; call until it is WAIT, DONE or FAILED. At most in_flight_max cursors are
- * asked for at once. */
+/* The next thing to do; call until it is WAIT, DONE, MISMATCH or FAILED. At most in_flight_max
+ * cursors are asked for at once. */
 struct table_setup_step table_setup_core_next(struct table_setup_core *c, uint32_t in_flight_max);
 
 /* The answers. Failures other than a condition end the whole; it may be started anew. */
-void table_setup_core_on_meta(struct table_setup_core *c, bool exists, int64_t shards,
-                              int64_t shards_most);
+void table_setup_core_on_meta(struct table_setup_core *c, bool exists,
+                              const struct table_meta *meta);
 void table_setup_core_on_cursor(struct table_setup_core *c);
 /* written false: the condition did not hold. */
 void table_setup_core_on_meta_written(struct table_setup_core *c, bool written);

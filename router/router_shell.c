@@ -9,6 +9,7 @@
 #include "router/router_shell.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/mem.h"
@@ -263,6 +264,10 @@ static void on_table_set_up(void *ctx, const struct table_setup_result *result,
         log_event(s->log, LOG_INFO, "table_set_up", LOG_NUMBER("shards", result->shards),
                   LOG_NUMBER("shards_most", result->shards_most));
         begin(s, result->shards);
+        return;
+    }
+    if (strcmp(error->code, TABLE_SETUP_CODE_MISMATCH) == 0) {
+        program_misconfigured(s->program, "table_setup_refused", error);
         return;
     }
     log_error(s->log, "table_setup_failed", error);

@@ -46,7 +46,7 @@ void router_shell_check(void *shell)
                                                .url = &s->delay_queue_url};
     dependency_check_begin(&s->check, NULL, NULL);
     dependency_check_queue(&s->check, s->sqs, &s->delay_queue);
-    dependency_check_table(&s->check, s->dynamodb, settings->table, true);
+    dependency_check_table(&s->check, s->dynamodb, settings->table, settings->bucket_ms);
     check_topics(s); /* blocks, while the others are on their way */
     dependency_check_asked(&s->check);
 }

@@ -201,6 +201,8 @@ static void on_set_up(void *ctx, const struct table_setup_result *result, const 
     shell->setup_error = *error;
     if (shell->stopping) {
         program_idle(shell->program);
+    } else if (strcmp(error->code, TABLE_SETUP_CODE_MISMATCH) == 0) {
+        program_misconfigured(shell->program, "table_setup_refused", error);
     } else if (result == NULL) {
         log_error(shell->log, "table_setup_failed", error);
         struct mono_ms again_at = mono_add(loop_now(shell->loop).mono, SETUP_AGAIN_MS);

@@ -65,6 +65,16 @@ def test_broken_relations(fast_stack, name):
     assert "DELAYLINE_HORIZON must be more than" in answer.stderr and "divide a day" in answer.stderr
 
 
+@pytest.mark.parametrize("name", ["router", "scheduler"])
+@pytest.mark.parametrize("flags", [[], ["--check"]])
+def test_another_bucket_than_the_table_was_set_up_with(fast_stack, name, flags):
+    assert run(name, "--check", env=fast_stack.env).returncode == 0
+    right = fast_stack.env["DELAYLINE_BUCKET"]
+    answer = run(name, *flags, env=fast_stack.env, DELAYLINE_BUCKET="1500ms")
+    assert answer.returncode == 78, answer.stdout + answer.stderr
+    assert "DELAYLINE_BUCKET=1500ms: " in answer.stderr and f"set DELAYLINE_BUCKET={right}" in answer.stderr
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_print_config_masks_nothing_that_is_not_secret(fast_stack, name):
     answer = run(name, "--print-config", env=fast_stack.env)

@@ -5,6 +5,8 @@
 #include "common/mem.h"
 #include "tests/harness/http_script.h"
 
+#define BUCKET_MS 60000
+
 /* The test stands in for the program: these two are all that a check asks of it. */
 struct program {
     struct log *log;
@@ -43,6 +45,7 @@ struct world {
     const char *attributes; /* of every queue */
     const char *table_status;
     const char *ttl_status;
+    const char *meta; /* "Item", or nothing */
     char *url;
     struct dependency_queue queue;
 };
@@ -75,6 +78,8 @@ static void on_request(void *ctx, const struct http_script_request *request,
                    "\"AttributeDefinitions\":[{\"AttributeName\":\"pk\",\"AttributeType\":\"S\"},"
                    "{\"AttributeName\":\"sk\",\"AttributeType\":\"S\"}]}}",
                    w->table_status);
+    else if (slice_equal_str(target, "DynamoDB_20120810.GetItem"))
+        reply_json(answer, "{%s}", w->meta);
     else
         reply_json(answer,
                    "{\"TimeToLiveDescription\":{\"TimeToLiveStatus\":\"%s\","
@@ -97,6 +102,7 @@ static int set_up(void **state)
     w->attributes = "";
     w->table_status = "ACTIVE";
     w->ttl_status = "ENABLED";
+    w->meta = "";
     setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     w->loop = loop_new();
@@ -134,12 +140,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void ask(struct world *w, bool table_is_written)
+static void ask(struct world *w, int64_t bucket_ms)
 {
     unsigned before = w->program.checked;
     dependency_check_begin(&w->check, NULL, NULL);
     dependency_check_queue(&w->check, w->sqs, &w->queue);
-    dependency_check_table(&w->check, w->dynamodb, "t", table_is_written);
+    dependency_check_table(&w->check, w->dynamodb, "t", bucket_ms);
     dependency_check_asked(&w->check);
     assert_int_equal(w->program.checked, before);
     loop_run(w->loop);
@@ -178,7 +184,7 @@ static void queues_are_judged(void **state)
         w->queue.is_fifo = cases[i].is_fifo;
         w->queue.is_per_group = cases[i].is_per_group;
         w->queue.is_large = cases[i].is_large;
-        ask(w, true);
+        ask(w, BUCKET_MS);
         const char *problems = buf_text(&w->program.problems);
         bool is_good = cases[i].problem == NULL;
         if (w->program.result != (is_good ? PROGRAM_CHECK_OK : PROGRAM_CHECK_CONFIG) ||
@@ -192,14 +198,34 @@ static void the_table_is_judged_by_who_writes_it(void **state)
 {
     struct world *w = *state;
     w->table_status = "CREATING";
-    ask(w, true);
+    ask(w, BUCKET_MS);
     assert_int_equal(w->program.result, PROGRAM_CHECK_UNAVAILABLE);
     w->ttl_status = "DISABLED";
-    ask(w, true);
+    ask(w, BUCKET_MS);
     assert_int_equal(w->program.result, PROGRAM_CHECK_CONFIG); /* the worse of the two */
     assert_non_null(strstr(buf_text(&w->program.problems), "not active"));
     assert_non_null(strstr(buf_text(&w->program.problems), "TTL"));
-    ask(w, false);
+    ask(w, 0);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
+}
+
+#define META(more) "\"Item\":{\"pk\":{\"S\":\"meta\"},\"shards\":{\"N\":\"8\"}" more "}"
+
+static void a_table_with_other_buckets_is_refused(void **state)
+{
+    struct world *w = *state;
+    w->meta = META(",\"bucket_ms\":{\"N\":\"90000\"}");
+    ask(w, BUCKET_MS);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_CONFIG);
+    const char *problems = buf_text(&w->program.problems);
+    assert_non_null(strstr(problems, "DELAYLINE_BUCKET=1m: "));
+    assert_non_null(strstr(problems, "set DELAYLINE_BUCKET=90s"));
+    ask(w, 90000);
+    assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
+    ask(w, 0); /* the relay reads no bucket */
+    assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
+    w->meta = META(""); /* set up before meta named it */
+    ask(w, BUCKET_MS);
     assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
 }
 
@@ -218,13 +244,13 @@ static void what_does_not_exist_is_a_mistake_and_all_else_may_pass(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         w->status = cases[i].status;
         w->failure = cases[i].failure;
-        ask(w, true);
+        ask(w, BUCKET_MS);
         assert_int_equal(w->program.result, cases[i].result);
         assert_non_null(strstr(buf_text(&w->program.problems), "QUEUE=q: "));
         assert_non_null(strstr(buf_text(&w->program.problems), "DELAYLINE_TABLE=t: "));
     }
     w->status = 200;
-    ask(w, true);
+    ask(w, BUCKET_MS);
     assert_int_equal(w->program.result, PROGRAM_CHECK_OK);
     assert_string_equal(buf_text(&w->program.problems), "");
 }
@@ -257,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(queues_are_judged),
         TEST(the_table_is_judged_by_who_writes_it),
+        TEST(a_table_with_other_buckets_is_refused),
         TEST(what_does_not_exist_is_a_mistake_and_all_else_may_pass),
         TEST(what_blocks_comes_last_and_a_problem_is_one_line),
     };
