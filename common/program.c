@@ -145,6 +145,14 @@ void program_fatal(struct program *program, const char *event, const struct erro
     loop_defer(program->loop, close_all, program);
 }
 
+void program_misconfigured(struct program *program, const char *event, const struct error *error)
+{
+    log_error(program->log, event, error);
+    fprintf(stderr, "%s\n", error->text);
+    program->exit_code = EXIT_CODE_CONFIG;
+    loop_defer(program->loop, close_all, program);
+}
+
 /* --- checking and starting ------------------------------------------------------------------- */
 
 static void begin_check(void *ctx)
@@ -417,10 +425,9 @@ static void print_help(const struct program_ops *ops)
         "  --check           connect to everything, check queues, table and topics, and end\n"
         "  --health, --ready ask the admin port of the process that runs with these settings, and "
         "end\n\n"
-        "Exit codes: 0 stopped as asked, 69 a dependency cannot be reached (--check) or the "
-        "process\n"
-        "is not well (--health, --ready),\n"
-        "70 internal or fatal error, 78 mistakes in the configuration.\n\n"
+        "Exit codes: 0 stopped as asked, 64 wrong usage, 69 a dependency cannot be reached\n"
+        "(--check) or the process is not well (--health, --ready), 70 internal or fatal error,\n"
+        "78 mistakes in the configuration.\n\n"
         "Settings, from the environment:\n",
         ops->name, ops->summary, ops->name);
     config_print_help(&ops->schema, &text);
@@ -435,7 +442,7 @@ static void print_markdown(const struct program_ops *ops)
     fputs(buf_text(&text), stdout);
 }
 
-static enum flag parse_flag(int argc, char **argv)
+static enum flag find_flag(const char *text)
 {
     static const struct {
         const char *text;
@@ -447,18 +454,36 @@ static enum flag parse_flag(int argc, char **argv)
                  {"--check", FLAG_CHECK},
                  {"--health", FLAG_HEALTH},
                  {"--ready", FLAG_READY}};
-    if (argc <= 1)
-        return FLAG_NONE;
-    for (size_t i = 0; i < ARRAY_LEN(flags) && argc == 2; i++) {
-        if (strcmp(argv[1], flags[i].text) == 0)
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (strcmp(text, flags[i].text) == 0)
             return flags[i].flag;
     }
     return FLAG_UNKNOWN;
 }
 
+static enum flag parse_flags(const struct program_ops *ops, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (find_flag(argv[i]) != FLAG_UNKNOWN)
+            continue;
+        if (argv[i][0] == '-')
+            fprintf(stderr, "%s: unknown option '%s'; %s --help lists them\n", ops->name, argv[i],
+                    ops->name);
+        else
+            fprintf(stderr, "%s: unexpected argument '%s'; %s --help tells more\n", ops->name,
+                    argv[i], ops->name);
+        return FLAG_UNKNOWN;
+    }
+    if (argc > 2) {
+        fprintf(stderr, "%s: one option at a time; %s --help tells more\n", ops->name, ops->name);
+        return FLAG_UNKNOWN;
+    }
+    return argc < 2 ? FLAG_NONE : find_flag(argv[1]);
+}
+
 int program_main(const struct program_ops *ops, int argc, char **argv)
 {
-    enum flag flag = parse_flag(argc, argv);
+    enum flag flag = parse_flags(ops, argc, argv);
     switch (flag) {
     case FLAG_HELP:
         print_help(ops);
@@ -470,9 +495,7 @@ int program_main(const struct program_ops *ops, int argc, char **argv)
         printf("%s %s\n", ops->name, delayline_version);
         return EXIT_CODE_OK;
     case FLAG_UNKNOWN:
-        fprintf(stderr, "%s: there is no such option; %s --help lists them\n", ops->name,
-                ops->name);
-        return EXIT_CODE_CONFIG;
+        return EXIT_CODE_USAGE;
     case FLAG_NONE:
     case FLAG_PRINT_CONFIG:
     case FLAG_CHECK:

@@ -35,8 +35,9 @@ static const struct config_option options[] = {
            "shards a bucket is spread over; may be raised while running"),
     OPTION("DELAYLINE_HORIZON", CONFIG_EVERYONE, CONFIG_DURATION, horizon_ms, "15m", 1000,
            SQS_DELAY_SECONDS_MAX *MS_PER_SECOND, "due later than this goes to the table"),
-    OPTION("DELAYLINE_BUCKET", TABLE_PROGRAMS, CONFIG_DURATION, bucket_ms, "1m", 1000, MS_PER_HOUR,
-           "span of a bucket; never change it while the table holds records"),
+    OPTION(
+        "DELAYLINE_BUCKET", TABLE_PROGRAMS, CONFIG_DURATION, bucket_ms, "1m", 1000, MS_PER_HOUR,
+        "span of a bucket; the table keeps it from its first use on, and another one is refused"),
     OPTION("DELAYLINE_HANDOFF", CONFIG_EVERYONE, CONFIG_DURATION, handoff_ms, "20s", 500,
            10 * MS_PER_MINUTE, "the scheduler sends an envelope this long before it is due"),
     OPTION(

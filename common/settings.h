@@ -37,6 +37,7 @@ NODISCARD enum status settings_check(const struct settings *s, enum config_progr
 /* Exit codes, as sysexits.h names them. */
 enum exit_code {
     EXIT_CODE_OK = 0,
+    EXIT_CODE_USAGE = 64,       /* unknown option */
     EXIT_CODE_UNAVAILABLE = 69, /* a dependency cannot be reached */
     EXIT_CODE_SOFTWARE = 70,    /* handles left open at the end, fatal errors of our own */
     EXIT_CODE_CONFIG = 78,

@@ -367,8 +367,21 @@ static void flags_ask(void **state)
     assert_int_equal(r.exit_code, 0);
     assert_non_null(strstr(buf_text(&r.out), "DELAYLINE_SCHEDULER_NUMBER=8\n"));
     release(&r);
+}
+
+static void wrong_usage_is_named(void **state)
+{
+    struct result r;
+    (void)state;
     run(&r, GOOD, "--chekc");
-    assert_int_equal(r.exit_code, 78);
+    assert_int_equal(r.exit_code, 64);
+    assert_string_equal(buf_text(&r.err), "toy: unknown option '--chekc'; toy --help lists them\n");
+    assert_int_equal(r.out.len, 0);
+    release(&r);
+    run(&r, GOOD, "check");
+    assert_int_equal(r.exit_code, 64);
+    assert_string_equal(buf_text(&r.err),
+                        "toy: unexpected argument 'check'; toy --help tells more\n");
     release(&r);
 }
 
@@ -386,6 +399,7 @@ int main(void)
         TEST(mistakes_are_told_all_at_once),
         TEST(what_new_refuses_is_a_mistake),
         TEST(flags_ask),
+        TEST(wrong_usage_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
