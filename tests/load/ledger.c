@@ -13,7 +13,10 @@
 
 void ledger_init(struct ledger *l, uint64_t records, int64_t start_ms)
 {
-    *l = (struct ledger){.records = records, .start_ms = start_ms};
+    *l = (struct ledger){.records = records,
+                         .start_ms = start_ms,
+                         .ended_ms = INT64_MAX,
+                         .judged_until_ms = INT64_MAX};
     l->due_after = calloc(records, sizeof(*l->due_after));
     l->state = calloc(records, sizeof(*l->state));
     CHECK(l->due_after != NULL && l->state != NULL);
@@ -106,9 +109,35 @@ void ledger_dead_letter(struct ledger *l, uint64_t id)
         l->dead_lettered++;
 }
 
+void ledger_break_off(struct ledger *l, int64_t now_ms, int64_t drain_ms)
+{
+    l->ended_ms = now_ms;
+    l->judged_until_ms = now_ms - drain_ms;
+}
+
+static bool is_missing(const struct ledger *l, uint64_t id)
+{
+    return ack_of(l, id) == ACK_YES && !is_settled(l, id);
+}
+
+uint64_t ledger_outstanding(const struct ledger *l, int64_t due_after_ms)
+{
+    uint64_t count = 0;
+    for (uint64_t id = 0; id < l->records; id++)
+        count += is_missing(l, id) && ledger_due_ms(l, id) > due_after_ms;
+    return count;
+}
+
+static bool is_lost(const struct ledger *l, uint64_t id)
+{
+    return is_missing(l, id) && ledger_due_ms(l, id) <= l->judged_until_ms;
+}
+
 uint64_t ledger_lost(const struct ledger *l)
 {
-    return l->sent - l->settled;
+    uint64_t missing = l->sent - l->settled;
+    return l->judged_until_ms == INT64_MAX ? missing
+                                           : missing - ledger_outstanding(l, l->judged_until_ms);
 }
 
 void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out)
@@ -116,12 +145,12 @@ void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out)
     uint64_t id = 0;
     unsigned printed = 0;
     while (id < l->records) {
-        if (ack_of(l, id) != ACK_YES || is_settled(l, id)) {
+        if (!is_lost(l, id)) {
             id++;
             continue;
         }
         uint64_t first = id;
-        while (id < l->records && ack_of(l, id) == ACK_YES && !is_settled(l, id))
+        while (id < l->records && is_lost(l, id))
             id++;
         if (printed++ == most) {
             fprintf(out, ", ...");

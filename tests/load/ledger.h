@@ -28,6 +28,9 @@ struct ledger {
     uint64_t corrupted;
     uint64_t misrouted;
     uint64_t unexpected;
+    /* A run that was broken off: when, and the last due time that is judged. Else INT64_MAX. */
+    int64_t ended_ms;
+    int64_t judged_until_ms;
     struct histogram error;    /* at the consumer */
     struct histogram emission; /* record timestamp - due */
 };
@@ -43,7 +46,13 @@ void ledger_acknowledge(struct ledger *l, uint64_t id, enum ack ack);
 void ledger_deliver(struct ledger *l, uint64_t id, int64_t received_ms, int64_t emitted_ms);
 void ledger_dead_letter(struct ledger *l, uint64_t id);
 
-/* Acknowledged, but neither delivered nor dead-lettered. */
+/* The run is broken off at now_ms: what was due less than drain_ms ago, or will be, may still come.
+ * It is outstanding, not lost. */
+void ledger_break_off(struct ledger *l, int64_t now_ms, int64_t drain_ms);
+/* Acknowledged, neither delivered nor dead-lettered, and due after due_after_ms. */
+uint64_t ledger_outstanding(const struct ledger *l, int64_t due_after_ms);
+
+/* Acknowledged, but neither delivered nor dead-lettered, though it is time. */
 uint64_t ledger_lost(const struct ledger *l);
 /* "203-291, 400", at most `most` intervals. */
 void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out);

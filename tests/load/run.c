@@ -11,7 +11,8 @@
 
 #define BROKER_TIMEOUT_MS    15000
 #define PROGRESS_INTERVAL_MS 200
-#define SEND_BURST           500 /* sends between two looks at the consumer */
+#define INTERRUPTED_FLUSH_MS 1000 /* for acknowledgements that are on their way */
+#define SEND_BURST           500  /* sends between two looks at the consumer */
 #define FETCH_BURST          2000
 
 volatile sig_atomic_t run_interrupted;
@@ -120,7 +121,7 @@ static bool assign(struct run *run)
     bool ok = true;
     for (unsigned t = 0; t < run->topic_count && ok; t++) {
         int count = partition_count(run, run->topics[t]);
-        if (count == 0)
+        if (count == 0 && run_interrupted == 0)
             fprintf(stderr, "load: topic %s: does not exist and is not made by the broker at %s\n",
                     run->topics[t], run->options->bootstrap);
         ok = count > 0;
@@ -359,6 +360,10 @@ static void transfer(struct run *run, run_progress_fn *on_progress, void *ctx)
         receive(run, more ? 0 : 1);
         report_progress(run, on_progress, ctx, false);
     }
+    if (run_interrupted != 0) {
+        rd_kafka_flush(run->producer, INTERRUPTED_FLUSH_MS);
+        ledger_break_off(run->ledger, clock_ms(CLOCK_REALTIME), run->options->drain_ms);
+    }
     report_progress(run, on_progress, ctx, true);
 }
 
@@ -376,7 +381,7 @@ bool run_load(const struct options *options, struct ledger *ledger, run_progress
     rd_kafka_poll_set_consumer(run.consumer);
 
     bool ok = partition_count(&run, options->topic) > 0;
-    if (!ok)
+    if (!ok && run_interrupted == 0)
         fprintf(stderr, "load: delay topic %s cannot be reached at %s\n", options->topic,
                 options->bootstrap);
     ok = ok && assign(&run);

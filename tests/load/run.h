@@ -22,7 +22,7 @@ typedef void run_progress_fn(void *ctx, const struct progress *progress,
 bool run_load(const struct options *options, struct ledger *ledger, run_progress_fn *on_progress,
               void *ctx, double *ret_seconds);
 
-/* Set by a signal: stop sending, judge what there is. */
+/* Set to a signal's number by its handler: stop sending, tell what there is. */
 extern volatile sig_atomic_t run_interrupted;
 
 #endif
