@@ -11,8 +11,7 @@
 #include "common/mem.h"
 #include "common/num.h"
 
-#define SAFE_INTEGER_MAX 9007199254740991.0 /* 2^53 - 1: what lies beyond has been rounded */
-#define FEW_MEMBERS      8                  /* below, comparing all pairs beats sorting */
+#define FEW_MEMBERS 8 /* below, comparing all pairs beats sorting */
 
 void json_freep(cJSON **json)
 {
@@ -159,18 +158,6 @@ bool json_get_bool(const cJSON *object, const char *name, bool absent)
 {
     const cJSON *member = get(object, name);
     return cJSON_IsBool(member) ? (bool)cJSON_IsTrue(member) : absent;
-}
-
-enum status json_get_i64(const cJSON *object, const char *name, int64_t *ret)
-{
-    const cJSON *member = get(object, name);
-    if (member == NULL)
-        return STATUS_NOT_FOUND;
-    if (!cJSON_IsNumber(member) || !(fabs(member->valuedouble) <= SAFE_INTEGER_MAX) ||
-        member->valuedouble != trunc(member->valuedouble))
-        return STATUS_INVALID;
-    *ret = (int64_t)member->valuedouble;
-    return STATUS_OK;
 }
 
 enum status json_get_text_i64(const cJSON *object, const char *name, int64_t max, int64_t *ret)

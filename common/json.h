@@ -23,9 +23,6 @@ const cJSON *json_get_array(const cJSON *object, const char *name);
 /* Valid as long as the tree. */
 struct slice json_get_text(const cJSON *object, const char *name); /* null slice */
 bool json_get_bool(const cJSON *object, const char *name, bool absent);
-/* A JSON integer within +-(2^53 - 1), beyond which doubles round; else STATUS_INVALID or
- * STATUS_NOT_FOUND. */
-NODISCARD enum status json_get_i64(const cJSON *object, const char *name, int64_t *ret);
 /* A text that holds a decimal integer 0..max (SQS and DynamoDB write numbers so). */
 NODISCARD enum status json_get_text_i64(const cJSON *object, const char *name, int64_t max,
                                         int64_t *ret);

@@ -96,12 +96,6 @@ struct metric *metrics_get(struct metrics *metrics, const struct metric_spec *sp
     return metric;
 }
 
-void metric_add(struct metric *metric, double value)
-{
-    CHECK(metric->spec->type != METRIC_HISTOGRAM);
-    metric->value += value;
-}
-
 void metric_set(struct metric *metric, double value)
 {
     CHECK(metric->spec->type != METRIC_HISTOGRAM);
@@ -117,11 +111,6 @@ void metric_observe(struct metric *metric, double value)
     metric->bucket_counts[i]++;
     metric->count++;
     metric->value += value;
-}
-
-double metric_value(const struct metric *metric)
-{
-    return metric->spec->type == METRIC_HISTOGRAM ? (double)metric->count : metric->value;
 }
 
 /* --- text format ----------------------------------------------------------------------------- */

@@ -30,10 +30,8 @@ void metrics_free(struct metrics *metrics);
  * it points to must live as long. */
 RETURNS_NONNULL struct metric *metrics_get(struct metrics *metrics, const struct metric_spec *spec,
                                            const char *labels);
-void metric_add(struct metric *metric, double value);
 void metric_set(struct metric *metric, double value); /* gauges, and counters kept elsewhere */
 void metric_observe(struct metric *metric, double value);
-double metric_value(const struct metric *metric); /* a histogram's count */
 
 /* Appends name="value", escaped, with a comma before it unless out is empty. */
 void metrics_label(struct buf *out, const char *name, const char *value);

@@ -22,14 +22,6 @@ void expect_abort(void (*fn)(void *ctx), void *ctx)
     assert_int_equal(WTERMSIG(how), SIGABRT);
 }
 
-const char *vectors_path(const char *relative)
-{
-    static char path[1024];
-    const char *root = getenv("DELAYLINE_TEST_VECTORS");
-    snprintf(path, sizeof(path), "%s/%s", root == NULL ? "../shared/vectors" : root, relative);
-    return access(path, R_OK) == 0 ? path : NULL;
-}
-
 void read_whole_file(const char *path, struct buf *out)
 {
     FILE *file = fopen(path, "rb");

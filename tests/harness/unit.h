@@ -35,11 +35,6 @@
 /* Runs fn in a forked child and fails unless it ended by SIGABRT: for CHECKs. */
 void expect_abort(void (*fn)(void *ctx), void *ctx);
 
-/* Path of a file or folder of the independent test vectors beside the project, or NULL when they
- * are not there: the caller then runs on its own committed data and prints that it does. Static
- * storage. */
-const char *vectors_path(const char *relative);
-
 /* Reads a whole file into out (max set by the caller); fails the test if it cannot. */
 void read_whole_file(const char *path, struct buf *out);
 

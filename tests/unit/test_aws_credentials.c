@@ -1,42 +1,19 @@
-#include "tests/unit/credentials_world.h"
-
-#include "common/num.h"
-
-static void keys_json(char out[512], const char *id, int64_t expires_ms)
-{
-    char expiration[NUM_RFC3339_SIZE];
-    num_format_rfc3339(expires_ms, expiration);
-    snprintf(out, 512,
-             "{\"Code\":\"Success\",\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"s-%s\","
-             "\"Token\":\"t-%s\",\"Expiration\":\"%s\"}",
-             id, id, id, expiration);
-}
-
-static void expect_failure(struct world *w, const char *text)
-{
-    start(w);
-    get(w);
-    assert_int_equal(w->answer.count, 1);
-    assert_string_equal(w->answer.id, "");
-    if (strstr(w->answer.error.text, text) == NULL)
-        fail_msg("the error is \"%s\", expected \"%s\"", w->answer.error.text, text);
-    assert_int_equal(w->http.started, 0);
-}
+#include "tests/harness/credentials_world.h"
 
 #define CONTAINER_URL "http://127.0.0.1:1/keys"
 
 static void start_with_container(struct world *w)
 {
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", CONTAINER_URL, 1);
-    start(w);
+    world_start(w);
 }
 
 static void respond_keys(struct world *w, const char *id, int64_t life_ms)
 {
-    char body[512];
-    expect_request(w, "GET", CONTAINER_URL);
-    keys_json(body, id, w->loop.now.wall.ms + life_ms);
-    respond(w, 200, body);
+    char body[WORLD_KEYS_SIZE];
+    world_expect_request(w, "GET", CONTAINER_URL);
+    world_keys_json(body, id, w->loop.now.wall.ms + life_ms);
+    world_respond(w, 200, body);
 }
 
 /* Fresh keys look so on a host whose clock is two hours ahead. Where they really have expired, the
@@ -45,13 +22,13 @@ static void keys_that_came_expired_are_tried(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
+    world_get(w);
     respond_keys(w, "AK1", -3600000);
     assert_string_equal(w->answer.id, "AK1");
     aws_credentials_invalidate(w->credentials, aws_credentials_peek(w->credentials));
     assert_null(aws_credentials_peek(w->credentials));
-    advance(w, 250);
-    get(w);
+    world_advance(w, 250);
+    world_get(w);
     respond_keys(w, "AK2", 3600000);
     assert_string_equal(w->answer.id, "AK2");
 }
@@ -65,13 +42,13 @@ static void environment_comes_first(void **state)
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_SESSION_TOKEN", "token", 1);
     setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/never", 1);
-    write_file(w, "/.aws/config", "= broken\n");
-    start(w);
+    temp_dir_write(&w->root, ".aws/config", "= broken\n");
+    world_start(w);
     assert_string_equal(aws_credentials_source(w->credentials), "none");
     struct aws_identity *identity = aws_credentials_peek(w->credentials);
     assert_non_null(identity);
     assert_string_equal(identity->access_key_id, "AKID");
-    get(w);
+    world_get(w);
     assert_int_equal(w->answer.count, 1);
     assert_string_equal(w->answer.secret, "secret");
     assert_string_equal(w->answer.token, "token");
@@ -84,7 +61,7 @@ static void half_a_pair_is_a_mistake(void **state)
     struct world *w = *state;
     setenv("AWS_ACCESS_KEY_ID", "AKID", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "  ", 1);
-    expect_failure(w, "AWS_SECRET_ACCESS_KEY is not");
+    world_expect_failure(w, "AWS_SECRET_ACCESS_KEY is not");
 }
 
 static void keys_that_would_break_a_header_are_refused(void **state)
@@ -92,7 +69,7 @@ static void keys_that_would_break_a_header_are_refused(void **state)
     struct world *w = *state;
     setenv("AWS_ACCESS_KEY_ID", "AKID\r\nX-Evil: 1", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
-    expect_failure(w, "characters");
+    world_expect_failure(w, "characters");
 }
 
 static void keys_that_have_expired_are_an_error(void **state)
@@ -101,25 +78,26 @@ static void keys_that_have_expired_are_an_error(void **state)
     setenv("AWS_ACCESS_KEY_ID", "AKID", 1);
     setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
     setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00Z", 1);
-    expect_failure(w, "expired");
+    world_expect_failure(w, "expired");
 }
 
 static void nothing_configured_names_the_sources(void **state)
 {
     struct world *w = *state;
     setenv("AWS_EC2_METADATA_DISABLED", "True", 1);
-    expect_failure(w, "no AWS credentials");
+    world_expect_failure(w, "no AWS credentials");
 }
 
 static void a_profile_gives_static_keys(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/.aws/config", "[profile ops]\nregion = eu-west-1\naws_access_key_id = OLD\n");
-    write_file(w, "/.aws/credentials",
-               "[ops]\naws_access_key_id = AKOPS\naws_secret_access_key = ops#1\n");
+    temp_dir_write(&w->root, ".aws/config",
+                   "[profile ops]\nregion = eu-west-1\naws_access_key_id = OLD\n");
+    temp_dir_write(&w->root, ".aws/credentials",
+                   "[ops]\naws_access_key_id = AKOPS\naws_secret_access_key = ops#1\n");
     setenv("AWS_PROFILE", "ops", 1);
-    start(w);
-    get(w);
+    world_start(w);
+    world_get(w);
     assert_string_equal(w->answer.id, "AKOPS");
     assert_string_equal(w->answer.secret, "ops#1");
     assert_string_equal(aws_credentials_source(w->credentials), "profile");
@@ -129,30 +107,30 @@ static void a_profile_that_is_not_there_is_a_mistake(void **state)
 {
     struct world *w = *state;
     setenv("AWS_PROFILE", "opz", 1);
-    expect_failure(w, "opz");
+    world_expect_failure(w, "opz");
 }
 
 static void a_broken_file_is_a_mistake_with_its_line(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/.aws/config", "[default]\n= us-east-1\n");
-    expect_failure(w, "line 2");
+    temp_dir_write(&w->root, ".aws/config", "[default]\n= us-east-1\n");
+    world_expect_failure(w, "line 2");
 }
 
 static void a_profile_we_cannot_follow_says_so(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/.aws/config",
-               "[default]\nrole_arn = arn:aws:iam::1:role/r\n"
-               "source_profile = base\n");
-    expect_failure(w, "role_arn, which is not supported");
+    temp_dir_write(&w->root, ".aws/config",
+                   "[default]\nrole_arn = arn:aws:iam::1:role/r\n"
+                   "source_profile = base\n");
+    world_expect_failure(w, "role_arn, which is not supported");
 }
 
 static void a_file_that_was_named_must_be_readable(void **state)
 {
     struct world *w = *state;
-    setenv("AWS_SHARED_CREDENTIALS_FILE", w->root, 1); /* a folder */
-    expect_failure(w, "AWS_SHARED_CREDENTIALS_FILE");
+    setenv("AWS_SHARED_CREDENTIALS_FILE", w->root.path, 1); /* a folder */
+    world_expect_failure(w, "AWS_SHARED_CREDENTIALS_FILE");
 }
 
 /* --- container ------------------------------------------------------------------------------- */
@@ -160,15 +138,15 @@ static void a_file_that_was_named_must_be_readable(void **state)
 static void one_flight_serves_everybody(void **state)
 {
     struct world *w = *state;
-    struct answer other = {.count = 0};
-    struct answer forgotten = {.count = 0};
+    struct world_answer other = {.count = 0};
+    struct world_answer forgotten = {.count = 0};
     start_with_container(w);
     assert_null(aws_credentials_peek(w->credentials));
-    get(w);
-    aws_credentials_get(w->credentials, on_answer, &forgotten);
-    aws_credentials_get(w->credentials, on_answer, &other);
+    world_get(w);
+    aws_credentials_get(w->credentials, world_on_answer, &forgotten);
+    aws_credentials_get(w->credentials, world_on_answer, &other);
     aws_credentials_forget(w->credentials, &forgotten);
-    run_due(w);
+    world_run_due(w);
     assert_int_equal(w->answer.count + other.count, 0);
     respond_keys(w, "AK1", 3600000);
     assert_int_equal(w->answer.count, 1);
@@ -186,7 +164,7 @@ static void keys_that_live_seconds_are_never_missing(void **state)
     char id[16];
     unsigned keys = 0;
     start_with_container(w);
-    get(w);
+    world_get(w);
     for (int64_t ms = 0; ms < 120000; ms += 100) {
         if (w->http.pending != NULL) {
             snprintf(id, sizeof(id), "AK%u", keys++);
@@ -195,7 +173,7 @@ static void keys_that_live_seconds_are_never_missing(void **state)
         struct aws_identity *identity = aws_credentials_peek(w->credentials);
         assert_non_null(identity);
         assert_true(identity->expires_ms > w->loop.now.wall.ms);
-        advance(w, 100);
+        world_advance(w, 100);
     }
     assert_in_range(keys, 50, 65);
 }
@@ -204,22 +182,22 @@ static void old_keys_are_used_while_the_endpoint_is_down(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
+    world_get(w);
     respond_keys(w, "AK1", 3600000);
     int64_t end_ms = 3600000 - 2000;
     while (w->loop.now.mono.ms < end_ms) {
         assert_non_null(aws_credentials_peek(w->credentials));
         if (w->http.pending != NULL)
-            respond(w, 503, "");
-        advance(w, 500);
+            world_respond(w, 503, "");
+        world_advance(w, 500);
     }
     assert_null(aws_credentials_peek(w->credentials));
     assert_in_range(w->http.started, 20, 900);
-    get(w);
+    world_get(w);
     while (w->answer.count == 1) {
         if (w->http.pending != NULL)
-            respond_never(w, ERROR_UNKNOWN);
-        advance(w, 500);
+            world_respond_never(w, ERROR_UNKNOWN);
+        world_advance(w, 500);
     }
     assert_string_equal(w->answer.id, "");
     assert_int_equal(w->answer.error.kind, ERROR_RETRY); /* not unknown: nothing was sent */
@@ -229,15 +207,15 @@ static void who_can_wait_waits_when_it_is_urgent(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
+    world_get(w);
     respond_keys(w, "AK1", 3600000);
-    advance(w, 3600000 - 12 * 60000); /* due, not urgent: the old ones at once */
-    get(w);
+    world_advance(w, 3600000 - 12 * 60000); /* due, not urgent: the old ones at once */
+    world_get(w);
     assert_int_equal(w->answer.count, 2);
     assert_string_equal(w->answer.id, "AK1");
     assert_non_null(w->http.pending);
-    advance(w, 4 * 60000);
-    get(w);
+    world_advance(w, 4 * 60000);
+    world_get(w);
     assert_int_equal(w->answer.count, 2);
     respond_keys(w, "AK2", 3600000);
     assert_int_equal(w->answer.count, 3);
@@ -248,14 +226,14 @@ static void a_refusal_by_the_server_refreshes_once(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
+    world_get(w);
     respond_keys(w, "AK1", 3600000);
     struct aws_identity *old = aws_identity_ref(aws_credentials_peek(w->credentials));
-    advance(w, 1000);
+    world_advance(w, 1000);
     aws_credentials_invalidate(w->credentials, old);
     aws_credentials_invalidate(w->credentials, old);
     assert_null(aws_credentials_peek(w->credentials));
-    get(w);
+    world_get(w);
     respond_keys(w, "AK2", 3600000);
     assert_string_equal(w->answer.id, "AK2");
     aws_credentials_invalidate(w->credentials, old); /* of an older snapshot: nothing to do */
@@ -268,16 +246,16 @@ static void a_refusal_by_the_server_refreshes_once(void **state)
 static void the_token_file_is_read_anew(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/token", "first");
+    temp_dir_write(&w->root, "token", "first");
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "beaten", 1);
-    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", in_root(w, "/token"), 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", world_path(w, "token"), 1);
     start_with_container(w);
-    get(w);
+    world_get(w);
     assert_non_null(strstr(w->http.pending->headers, "Authorization: first\n"));
     assert_non_null(strstr(w->http.pending->headers, "Accept: application/json\n"));
     respond_keys(w, "AK1", 10000);
-    write_file(w, "/token", "second");
-    advance(w, 6000);
+    temp_dir_write(&w->root, "token", "second");
+    world_advance(w, 6000);
     assert_non_null(aws_credentials_peek(w->credentials));
     assert_non_null(strstr(w->http.pending->headers, "Authorization: second\n"));
     respond_keys(w, "AK2", 10000);
@@ -287,41 +265,41 @@ static void the_token_file_is_read_anew(void **state)
 static void a_token_with_a_line_break_is_not_sent(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/token", "first\r\nX-Evil: 1");
-    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", in_root(w, "/token"), 1);
+    temp_dir_write(&w->root, "token", "first\r\nX-Evil: 1");
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", world_path(w, "token"), 1);
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", CONTAINER_URL, 1);
-    expect_failure(w, "line break");
+    world_expect_failure(w, "line break");
 }
 
 static void an_empty_token_file_is_a_failure(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/token", "");
-    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", in_root(w, "/token"), 1);
+    temp_dir_write(&w->root, "token", "");
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", world_path(w, "token"), 1);
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", CONTAINER_URL, 1);
-    expect_failure(w, "empty or cannot be read");
+    world_expect_failure(w, "empty or cannot be read");
 }
 
 static void an_endpoint_is_tried_three_times(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
-    respond(w, 500, "");
+    world_get(w);
+    world_respond(w, 500, "");
     assert_null(w->http.pending);
-    advance(w, 1000);
-    respond_never(w, ERROR_RETRY);
-    advance(w, 1000);
-    respond(w, 503, "");
+    world_advance(w, 1000);
+    world_respond_never(w, ERROR_RETRY);
+    world_advance(w, 1000);
+    world_respond(w, 503, "");
     assert_int_equal(w->answer.count, 1);
     assert_string_equal(w->answer.id, "");
     assert_non_null(strstr(w->answer.error.text, "503"));
     assert_int_equal(w->http.started, 3);
-    get(w); /* backing off: the same error, and no request */
+    world_get(w); /* backing off: the same error, and no request */
     assert_int_equal(w->answer.count, 2);
     assert_int_equal(w->http.started, 3);
-    advance(w, 1000);
-    get(w);
+    world_advance(w, 1000);
+    world_get(w);
     respond_keys(w, "AK1", 60000);
     assert_string_equal(w->answer.id, "AK1");
 }
@@ -346,12 +324,12 @@ static void answers_without_keys_are_errors(void **state)
     struct world *w = *state;
     start_with_container(w);
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
-        get(w);
-        respond(w, answers[i].status, answers[i].body);
+        world_get(w);
+        world_respond(w, answers[i].status, answers[i].body);
         assert_int_equal(w->answer.count, i + 1);
         if (w->answer.id[0] != '\0')
             fail_msg("answer %zu gave keys", i);
-        advance(w, 10000);
+        world_advance(w, 10000);
     }
 }
 
@@ -359,12 +337,12 @@ static void stopping_cancels_what_is_under_way(void **state)
 {
     struct world *w = *state;
     start_with_container(w);
-    get(w);
+    world_get(w);
     assert_non_null(w->http.pending);
     aws_credentials_free(w->credentials);
     w->credentials = NULL;
     assert_int_equal(w->http.cancelled, 1);
-    run_due(w);
+    world_run_due(w);
     assert_int_equal(w->answer.count, 0);
 }
 
@@ -381,29 +359,30 @@ static const char sts_answer[] =
 static void web_identity_asks_sts(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/token.jwt", "jwt.one\n");
-    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", in_root(w, "/token.jwt"), 1);
+    temp_dir_write(&w->root, "token.jwt", "jwt.one\n");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", world_path(w, "token.jwt"), 1);
     setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/r", 1);
     setenv("AWS_ROLE_SESSION_NAME", "me", 1);
     setenv("AWS_REGION", "eu-west-1", 1);
-    start(w);
-    get(w);
+    world_start(w);
+    world_get(w);
     struct http_request *request =
-        expect_request(w, "POST", "https://sts.eu-west-1.amazonaws.com/");
+        world_expect_request(w, "POST", "https://sts.eu-west-1.amazonaws.com/");
     assert_string_equal(request->body,
                         "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%"
                         "3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=me&WebIdentityToken=jwt.one");
-    respond(w, 400,
-            "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>old &lt;token&gt;"
-            "</Message></Error></ErrorResponse>");
+    world_respond(
+        w, 400,
+        "<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>old &lt;token&gt;"
+        "</Message></Error></ErrorResponse>");
     assert_non_null(strstr(w->answer.error.text, "ExpiredTokenException: old <token>"));
     assert_int_equal(w->answer.error.kind, ERROR_AUTH);
 
-    write_file(w, "/token.jwt", "jwt.two");
-    advance(w, 1000);
-    get(w);
+    temp_dir_write(&w->root, "token.jwt", "jwt.two");
+    world_advance(w, 1000);
+    world_get(w);
     assert_non_null(strstr(w->http.pending->body, "WebIdentityToken=jwt.two"));
-    respond(w, 200, sts_answer);
+    world_respond(w, 200, sts_answer);
     assert_string_equal(w->answer.id, "ASIA1");
     assert_string_equal(w->answer.secret, "a&b");
     assert_true(w->answer.expires_ms == START_MS + 3600000);
@@ -412,24 +391,24 @@ static void web_identity_asks_sts(void **state)
 static void web_identity_uses_a_configured_endpoint(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/token.jwt", "jwt");
-    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", in_root(w, "/token.jwt"), 1);
+    temp_dir_write(&w->root, "token.jwt", "jwt");
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", world_path(w, "token.jwt"), 1);
     setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/r", 1);
     setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:2", 1);
     setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1/", 1);
-    start(w);
-    get(w);
-    expect_request(w, "POST", "http://127.0.0.1:1/");
-    respond(w, 200, sts_answer);
+    world_start(w);
+    world_get(w);
+    world_expect_request(w, "POST", "http://127.0.0.1:1/");
+    world_respond(w, 200, sts_answer);
     assert_string_equal(w->answer.id, "ASIA1");
 }
 
 static void web_identity_without_a_role_is_a_mistake(void **state)
 {
     struct world *w = *state;
-    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", in_root(w, "/token.jwt"), 1);
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", world_path(w, "token.jwt"), 1);
     setenv("AWS_REGION", "eu-west-1", 1);
-    expect_failure(w, "AWS_ROLE_ARN");
+    world_expect_failure(w, "AWS_ROLE_ARN");
 }
 
 #define IMDS "http://169.254.169.254"
@@ -437,19 +416,20 @@ static void web_identity_without_a_role_is_a_mistake(void **state)
 static void imds_gives_the_keys_of_the_role(void **state)
 {
     struct world *w = *state;
-    char body[512];
-    start(w);
-    get(w);
-    struct http_request *request = expect_request(w, "PUT", IMDS "/latest/api/token");
+    char body[WORLD_KEYS_SIZE];
+    world_start(w);
+    world_get(w);
+    struct http_request *request = world_expect_request(w, "PUT", IMDS "/latest/api/token");
     assert_string_equal(request->headers, "X-aws-ec2-metadata-token-ttl-seconds: 21600\n");
-    respond(w, 200, "tok==");
-    request = expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/");
+    world_respond(w, 200, "tok==");
+    request = world_expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/");
     assert_string_equal(request->headers, "X-aws-ec2-metadata-token: tok==\n");
-    respond(w, 200, "my-role\n");
-    request = expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/my-role");
+    world_respond(w, 200, "my-role\n");
+    request =
+        world_expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/my-role");
     assert_string_equal(request->headers, "X-aws-ec2-metadata-token: tok==\n");
-    keys_json(body, "AKI", START_MS + 3600000);
-    respond(w, 200, body);
+    world_keys_json(body, "AKI", START_MS + 3600000);
+    world_respond(w, 200, body);
     assert_string_equal(w->answer.id, "AKI");
     assert_string_equal(aws_credentials_source(w->credentials), "instance metadata");
 }
@@ -457,25 +437,25 @@ static void imds_gives_the_keys_of_the_role(void **state)
 static void imds_without_session_tokens_is_asked_the_old_way(void **state)
 {
     struct world *w = *state;
-    start(w);
+    world_start(w);
     for (int i = 0; i < 2; i++) {
-        get(w);
-        expect_request(w, "PUT", IMDS "/latest/api/token");
+        world_get(w);
+        world_expect_request(w, "PUT", IMDS "/latest/api/token");
         if (i == 0)
-            respond(w, 404, "");
+            world_respond(w, 404, "");
         else
-            respond_never(w, ERROR_UNKNOWN); /* timed out */
+            world_respond_never(w, ERROR_UNKNOWN); /* timed out */
         struct http_request *request =
-            expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/");
+            world_expect_request(w, "GET", IMDS "/latest/meta-data/iam/security-credentials/");
         assert_string_equal(request->headers, "");
-        respond(w, 404, "");
+        world_respond(w, 404, "");
         assert_non_null(strstr(w->answer.error.text, "no role"));
-        advance(w, 2000);
+        world_advance(w, 2000);
     }
     setenv("AWS_EC2_METADATA_V1_DISABLED", "true", 1);
-    advance(w, 60000);
-    get(w);
-    respond(w, 405, "");
+    world_advance(w, 60000);
+    world_get(w);
+    world_respond(w, 405, "");
     assert_non_null(strstr(w->answer.error.text, "disabled"));
 }
 
@@ -484,34 +464,34 @@ static void imds_keys_that_have_expired_are_tried_on(void **state)
 {
     static const int64_t left_ms[] = {-3600000, -1, 0};
     struct world *w = *state;
-    char body[512];
-    start(w);
+    char body[WORLD_KEYS_SIZE];
+    world_start(w);
     for (size_t i = 0; i < ARRAY_LEN(left_ms); i++) {
-        get(w);
-        respond(w, 200, "tok");
-        respond(w, 200, "my-role");
+        world_get(w);
+        world_respond(w, 200, "tok");
+        world_respond(w, 200, "my-role");
         int64_t now_ms = w->loop.now.wall.ms;
-        keys_json(body, "AKOLD", now_ms + left_ms[i]);
-        respond(w, 200, body);
+        world_keys_json(body, "AKOLD", now_ms + left_ms[i]);
+        world_respond(w, 200, body);
         assert_string_equal(w->answer.id, "AKOLD");
         int64_t life_ms = w->answer.expires_ms - now_ms;
         assert_in_range(life_ms, 17 * MS_PER_MINUTE, 25 * MS_PER_MINUTE);
-        advance(w, life_ms);
+        world_advance(w, life_ms);
     }
-    get(w);
-    respond(w, 200, "tok");
-    respond(w, 200, "my-role");
-    keys_json(body, "AKNEW", w->loop.now.wall.ms + 1);
-    respond(w, 200, body);
+    world_get(w);
+    world_respond(w, 200, "tok");
+    world_respond(w, 200, "my-role");
+    world_keys_json(body, "AKNEW", w->loop.now.wall.ms + 1);
+    world_respond(w, 200, body);
     assert_int_equal(w->answer.expires_ms, w->loop.now.wall.ms + 1);
 }
 
 static void off_ec2_it_gives_up_after_one_try(void **state)
 {
     struct world *w = *state;
-    start(w);
-    get(w);
-    respond_never(w, ERROR_RETRY);
+    world_start(w);
+    world_get(w);
+    world_respond_never(w, ERROR_RETRY);
     assert_int_equal(w->answer.count, 1);
     assert_string_equal(w->answer.id, "");
     assert_int_equal(w->http.started, 1);
@@ -521,41 +501,40 @@ static void imds_must_not_lead_elsewhere(void **state)
 {
     static const char *const roles[] = {"", "a b", "../../x", "r?x=1", "r\tx", "a/b"};
     struct world *w = *state;
-    start(w);
+    world_start(w);
     for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
-        get(w);
-        respond(w, 200, "tok");
-        respond(w, 200, roles[i]);
+        world_get(w);
+        world_respond(w, 200, "tok");
+        world_respond(w, 200, roles[i]);
         assert_int_equal(w->answer.count, i + 1);
         assert_string_equal(w->answer.id, "");
-        advance(w, 10000);
+        world_advance(w, 10000);
     }
-    get(w);
-    respond(w, 200, "to\r\nk");
+    world_get(w);
+    world_respond(w, 200, "to\r\nk");
     assert_string_equal(w->answer.id, "");
 }
 
 static void imds_endpoint_from_environment_and_profile(void **state)
 {
     struct world *w = *state;
-    write_file(w, "/.aws/config", "[default]\nec2_metadata_service_endpoint_mode = ipV6\n");
-    start(w);
-    get(w);
-    expect_request(w, "PUT", "http://[fd00:ec2::254]/latest/api/token");
-    respond_never(w, ERROR_RETRY);
+    temp_dir_write(&w->root, ".aws/config",
+                   "[default]\nec2_metadata_service_endpoint_mode = ipV6\n");
+    world_start(w);
+    world_get(w);
+    world_expect_request(w, "PUT", "http://[fd00:ec2::254]/latest/api/token");
+    world_respond_never(w, ERROR_RETRY);
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1/", 1);
-    advance(w, 10000);
-    get(w);
-    expect_request(w, "PUT", "http://127.0.0.1:1/latest/api/token");
-    respond_never(w, ERROR_RETRY);
+    world_advance(w, 10000);
+    world_get(w);
+    world_expect_request(w, "PUT", "http://127.0.0.1:1/latest/api/token");
+    world_respond_never(w, ERROR_RETRY);
     setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv7", 1);
-    advance(w, 10000);
-    get(w);
+    world_advance(w, 10000);
+    world_get(w);
     assert_non_null(strstr(w->answer.error.text, "IPv4"));
     assert_null(w->http.pending);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

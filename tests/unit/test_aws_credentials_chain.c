@@ -1,9 +1,9 @@
 /* The provider against recorded traffic of another program's default chain. */
-#include "tests/unit/credentials_world.h"
+#include "tests/harness/credentials_world.h"
 
-#include <dirent.h>
+#include <unistd.h>
 
-#include "common/json.h"
+#include "tests/harness/vectors.h"
 
 #define CHAIN "credentials/aws-config/test-data/default-credential-provider-chain"
 
@@ -16,12 +16,7 @@ static cJSON *load_json(const struct recording *r, const char *name)
 {
     char path[1200];
     snprintf(path, sizeof(path), "%s/%s", r->folder, name);
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 1024 * 1024);
-    read_whole_file(path, &text);
-    cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
-    return json;
+    return vectors_load_file(path);
 }
 
 /* Copies a file of the case, "/token.jwt" in it made a path under our root. */
@@ -39,10 +34,10 @@ static void copy_file(struct world *w, const struct recording *r, const char *fr
     const char *rest = buf_text(&text);
     for (const char *found; (found = strstr(rest, "/token.jwt")) != NULL; rest = found + 1) {
         buf_append(&changed, rest, (size_t)(found - rest));
-        buf_printf(&changed, "%s/", w->root);
+        buf_printf(&changed, "%s/", w->root.path);
     }
     buf_append_str(&changed, rest);
-    write_file(w, to, buf_text(&changed));
+    temp_dir_write(&w->root, to, buf_text(&changed));
 }
 
 static void set_environment(struct world *w, const cJSON *env)
@@ -52,9 +47,9 @@ static void set_environment(struct world *w, const cJSON *env)
     {
         const char *value = variable->valuestring;
         if (strcmp(variable->string, "HOME") == 0)
-            continue; /* set_up made one */
+            continue; /* the world made one */
         if (strcmp(value, "/token.jwt") == 0)
-            value = in_root(w, value);
+            value = world_path(w, "token.jwt");
         setenv(variable->string, value, 1);
     }
 }
@@ -85,13 +80,12 @@ static void play(struct world *w, struct recording *r)
                  w->http.pending->url, SLICE_ARG(uri));
     const cJSON *ok =
         json_get_object(json_get_object(next_action(r, "Response"), "response"), "Ok");
-    int64_t status;
-    assert_status(json_get_i64(ok, "status", &status), STATUS_OK);
+    int64_t status = vectors_i64(ok, "status");
     const cJSON *data = NULL;
     if (status == 200 || status == 404 || status == 400)
         data = json_get_object(next_action(r, "Data"), "data");
     struct slice body = json_get_text(data, "Utf8");
-    respond(w, (int)status, slice_is_null(body) ? "" : (const char *)body.ptr);
+    world_respond(w, (int)status, slice_is_null(body) ? "" : (const char *)body.ptr);
 }
 
 static void check_result(const struct world *w, const struct recording *r, const cJSON *result)
@@ -107,16 +101,15 @@ static void check_result(const struct world *w, const struct recording *r, const
         fail_msg("%s: \"%s\", %s", r->folder, w->answer.id, w->answer.error.text);
     assert_true(slice_equal_str(json_get_text(ok, "secret_access_key"), w->answer.secret));
     assert_true(slice_equal_str(token, w->answer.token));
-    int64_t expiry_s;
-    if (json_get_i64(ok, "expiry", &expiry_s) == STATUS_OK)
-        assert_true(w->answer.expires_ms == expiry_s * 1000);
+    if (cJSON_HasObjectItem(ok, "expiry"))
+        assert_true(w->answer.expires_ms == vectors_i64(ok, "expiry") * 1000);
 }
 
 static void run_case(const char *root, const char *name)
 {
     struct world *w;
     void *state;
-    assert_int_equal(set_up(&state), 0);
+    assert_int_equal(world_set_up(&state), 0);
     w = state;
     struct recording r;
     snprintf(r.folder, sizeof(r.folder), "%s/%s", root, name);
@@ -125,49 +118,34 @@ static void run_case(const char *root, const char *name)
     CLEANUP(json_freep) cJSON *traffic = load_json(&r, "http-traffic.json");
     r.next = json_get_array(traffic, "events")->child;
     set_environment(w, env);
-    copy_file(w, &r, "/home/.aws/config", "/.aws/config");
-    copy_file(w, &r, "/home/.aws/credentials", "/.aws/credentials");
-    copy_file(w, &r, "/token.jwt", "/token.jwt");
+    copy_file(w, &r, "/home/.aws/config", ".aws/config");
+    copy_file(w, &r, "/home/.aws/credentials", ".aws/credentials");
+    copy_file(w, &r, "/token.jwt", "token.jwt");
     const cJSON *result = json_get_object(test, "result");
-    int64_t expiry_s; /* of years ago: go back to when it was to come */
-    if (json_get_i64(json_get_object(result, "Ok"), "expiry", &expiry_s) == STATUS_OK)
-        w->loop.now.wall.ms = (expiry_s - 3600) * 1000;
-    start(w);
-    get(w);
+    const cJSON *ok = json_get_object(result, "Ok");
+    if (cJSON_HasObjectItem(ok, "expiry")) /* of years ago: go back to when it was to come */
+        w->loop.now.wall.ms = (vectors_i64(ok, "expiry") - 3600) * 1000;
+    world_start(w);
+    world_get(w);
     for (int i = 0; i < 100 && w->answer.count == 0; i++) {
         if (w->http.pending != NULL && r.next == NULL)
-            respond_never(w, ERROR_RETRY); /* nothing recorded: nobody there */
+            world_respond_never(w, ERROR_RETRY); /* nothing recorded: nobody there */
         else if (w->http.pending != NULL)
             play(w, &r);
         else
-            advance(w, 1000);
+            world_advance(w, 1000);
     }
     assert_int_equal(w->answer.count, 1);
     check_result(w, &r, result);
-    assert_int_equal(tear_down(&state), 0);
+    assert_int_equal(world_tear_down(&state), 0);
 }
 
 static void agrees_with_the_recorded_chain(void **state)
 {
     (void)state;
-    const char *found = vectors_path(CHAIN);
-    if (found == NULL) {
-        printf("skipped: the recorded provider chain is not here\n");
-        return;
-    }
-    char root[512];
-    snprintf(root, sizeof(root), "%s", found);
-    DIR *folder = opendir(root);
-    assert_non_null(folder);
-    int cases = 0;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] == '.')
-            continue;
-        run_case(root, entry->d_name);
-        cases++;
-    }
-    closedir(folder);
-    assert_true(cases > 10);
+    const char *folder = vectors_path(CHAIN);
+    if (folder != NULL)
+        assert_true(vectors_each_entry(folder, run_case) > 10);
 }
 
 int main(void)

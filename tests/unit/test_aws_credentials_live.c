@@ -1,17 +1,18 @@
 /* The provider over the real loop and HTTP: what goes over the wire, and that everything closes. */
 #include "tests/harness/unit.h"
 
-#include <unistd.h>
-
 #include "common/aws_credentials.h"
+#include "tests/harness/aws_environment.h"
 #include "tests/harness/http_script.h"
+#include "tests/harness/temp_dir.h"
 
 struct live {
     struct loop *loop;
     struct http *http;
     struct http_script *script;
     struct aws_credentials *credentials;
-    char token_file[64];
+    struct temp_dir folder;
+    struct temp_path token_file;
     unsigned answers;
     char id[160];
     struct error error;
@@ -64,25 +65,8 @@ static void on_request(void *ctx, const struct http_script_request *request,
 
 static int set_up(void **state)
 {
-    static const char *const variables[] = {
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_PROFILE",
-        "AWS_CONFIG_FILE",
-        "AWS_SHARED_CREDENTIALS_FILE",
-        "AWS_WEB_IDENTITY_TOKEN_FILE",
-        "AWS_ROLE_ARN",
-        "AWS_ENDPOINT_URL_STS",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_USE_FIPS_ENDPOINT",
-        "AWS_USE_DUALSTACK_ENDPOINT",
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-        "HOME",
-    };
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
-        unsetenv(variables[i]);
-    unsetenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-    unsetenv("AWS_EC2_METADATA_DISABLED");
+    aws_environment_clear();
+    unsetenv("HOME");
     struct live *live = calloc(1, sizeof(*live));
     assert_non_null(live);
     live->loop = loop_new();
@@ -90,11 +74,9 @@ static int set_up(void **state)
                           &(struct http_options){.connections_max = 4, .connect_timeout_ms = 2000});
     live->script = http_script_new(live->loop, on_request, live);
     live->credentials = aws_credentials_new(live->loop, live->http, "eu-west-1");
-    snprintf(live->token_file, sizeof(live->token_file), "/tmp/delayline-token-XXXXXX");
-    int fd = mkstemp(live->token_file);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, "file-token", 10), 10);
-    close(fd);
+    temp_dir_init(&live->folder);
+    temp_dir_write(&live->folder, "token", "file-token");
+    live->token_file = temp_dir_at(&live->folder, "token");
     *state = live;
     return 0;
 }
@@ -106,7 +88,7 @@ static int tear_down(void **state)
     http_free(live->http);
     http_script_free(live->script);
     assert_status(loop_free(live->loop), STATUS_OK);
-    unlink(live->token_file);
+    temp_dir_release(&live->folder);
     free(live);
     return 0;
 }
@@ -139,7 +121,7 @@ static void from_the_container_endpoint(void **state)
     char url[128];
     snprintf(url, sizeof(url), "%s/container?x=1", http_script_url(live->script));
     setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url, 1);
-    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", live->token_file, 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", live->token_file.text, 1);
     expect_keys(live, "container");
 }
 
@@ -153,7 +135,7 @@ static void from_instance_metadata(void **state)
 static void from_sts(void **state)
 {
     struct live *live = *state;
-    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", live->token_file, 1);
+    setenv("AWS_WEB_IDENTITY_TOKEN_FILE", live->token_file.text, 1);
     setenv("AWS_ROLE_ARN", "role", 1);
     setenv("AWS_ROLE_SESSION_NAME", "name", 1);
     setenv("AWS_ENDPOINT_URL_STS", http_script_url(live->script), 1);

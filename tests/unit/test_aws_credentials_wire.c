@@ -1,8 +1,8 @@
 #include "tests/harness/unit.h"
 
 #include "common/aws_credentials_wire.h"
-#include "common/json.h"
 #include "common/timeval.h"
+#include "tests/harness/vectors.h"
 
 static const struct {
     const char *relative;
@@ -67,16 +67,10 @@ static void the_token_goes_to_known_hosts_only(void **state)
 static void agrees_with_the_ecs_vectors(void **state)
 {
     (void)state;
-    const char *path = vectors_path("credentials/aws-config/test-data/ecs-tests.json");
-    if (path == NULL) {
-        printf("skipped: ecs-tests.json is not here\n");
+    CLEANUP(json_freep)
+    cJSON *json = vectors_load("credentials/aws-config/test-data/ecs-tests.json");
+    if (json == NULL)
         return;
-    }
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 1024 * 1024);
-    read_whole_file(path, &text);
-    CLEANUP(json_freep) cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
     const cJSON *test;
     cJSON_ArrayForEach(test, json_get_array(json, "tests"))
     {
@@ -91,8 +85,7 @@ static void agrees_with_the_ecs_vectors(void **state)
         enum status status = credentials_container_url(relative, full, &got, NULL);
         if ((status == STATUS_OK) == slice_is_null(url) ||
             (status == STATUS_OK && !slice_equal(buf_slice(&got), url)))
-            fail_msg("%s: %s", cJSON_GetObjectItemCaseSensitive(test, "docs")->valuestring,
-                     buf_text(&got));
+            fail_msg("%s: %s", vectors_text(test, "docs"), buf_text(&got));
     }
 }
 

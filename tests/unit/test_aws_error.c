@@ -3,6 +3,7 @@
 #include "common/aws_error.h"
 #include "common/encode.h"
 #include "common/limits.h"
+#include "tests/harness/vectors.h"
 
 static enum aws_error_class read_status(int status, const char *body, const char *query_error,
                                         bool writes, struct error *ret)
@@ -230,14 +231,12 @@ static enum aws_error_class read_vector(const cJSON *vector, struct slice body, 
 {
     CLEANUP(json_freep) cJSON *json = NULL;
     const cJSON *headers = json_get_object(vector, "headers");
-    int64_t status;
-    assert_status(json_get_i64(vector, "status", &status), STATUS_OK);
     if (json_parse(body, &json, NULL) != STATUS_OK || !cJSON_IsObject(json)) {
         cJSON_Delete(json);
         json = NULL;
     }
     struct aws_error_answer answer = {
-        .status = (int)status,
+        .status = (int)vectors_i64(vector, "status"),
         .json = json,
         .error_type = header(headers, "X-Amzn-Errortype"),
         .query_error = header(headers, "x-amzn-query-error"),
@@ -248,16 +247,9 @@ static enum aws_error_class read_vector(const cJSON *vector, struct slice body, 
 static void test_parsing_vectors(void **state)
 {
     (void)state;
-    const char *path = vectors_path("protocol/error_parsing.json");
-    if (path == NULL) {
-        print_message("skipped: protocol/error_parsing.json is not there\n");
+    CLEANUP(json_freep) cJSON *json = vectors_load("protocol/error_parsing.json");
+    if (json == NULL)
         return;
-    }
-    CLEANUP(buf_release) struct buf file;
-    buf_init(&file, 4 * MIB);
-    read_whole_file(path, &file);
-    CLEANUP(json_freep) cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&file), &json, NULL), STATUS_OK);
     const cJSON *vector;
     unsigned cases = 0;
     cJSON_ArrayForEach(vector, json_get_array(json, "cases"))
@@ -286,12 +278,17 @@ static bool differs_on_purpose(const struct error *e)
     return false;
 }
 
-static void check_classification(const cJSON *vector)
+static void check_classification(const cJSON *vector, struct slice line, void *ctx)
 {
+    (void)ctx;
+    if (vector == NULL) { /* a success that is no business of this module, and no JSON either */
+        assert_non_null(memmem(line.ptr, line.len, "lone surrogate", strlen("lone surrogate")));
+        return;
+    }
     CLEANUP(buf_release) struct buf body;
     buf_init(&body, 4 * MIB);
-    int64_t status;
-    if (json_get_i64(vector, "status", &status) != STATUS_OK || (status >= 200 && status < 300))
+    int64_t status = vectors_i64_or(vector, "status", 200);
+    if (status >= 200 && status < 300)
         return; /* exceptions and successes are read elsewhere */
     assert_status(decode_base64(json_get_text(vector, "body_b64"), &body), STATUS_OK);
     const cJSON *expected = json_get_object(vector, "botocore");
@@ -311,25 +308,8 @@ static void test_classification_vectors(void **state)
 {
     (void)state;
     const char *path = vectors_path("retry/botocore_classification.jsonl");
-    if (path == NULL) {
-        print_message("skipped: retry/botocore_classification.jsonl is not there\n");
-        return;
-    }
-    CLEANUP(buf_release) struct buf file;
-    buf_init(&file, 4 * MIB);
-    read_whole_file(path, &file);
-    struct slice rest = buf_slice(&file);
-    while (rest.len > 0) {
-        const uint8_t *end = memchr(rest.ptr, '\n', rest.len);
-        size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
-        CLEANUP(json_freep) cJSON *json = NULL;
-        if (json_parse(slice_from(rest.ptr, len), &json, NULL) == STATUS_OK)
-            check_classification(json);
-        else /* a success that is no business of this module, and no JSON either */
-            assert_non_null(memmem(rest.ptr, len, "lone surrogate", strlen("lone surrogate")));
-        size_t step = MIN(len + 1, rest.len);
-        rest = slice_from(rest.ptr + step, rest.len - step);
-    }
+    if (path != NULL)
+        assert_true(vectors_each_line(path, check_classification, NULL) > 0);
 }
 
 int main(void)

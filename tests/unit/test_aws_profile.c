@@ -1,7 +1,7 @@
 #include "tests/harness/unit.h"
 
 #include "common/aws_profile.h"
-#include "common/json.h"
+#include "tests/harness/vectors.h"
 
 static enum status parse(struct aws_profiles *p, const char *config, const char *credentials,
                          struct error *error)
@@ -148,16 +148,10 @@ static void check_profiles(const char *name, const struct aws_profiles *p, const
 static void agrees_with_the_vectors(void **state)
 {
     (void)state;
-    const char *path = vectors_path("credentials/aws-runtime/test-data/profile-parser-tests.json");
-    if (path == NULL) {
-        printf("skipped: profile-parser-tests.json is not here\n");
+    CLEANUP(json_freep)
+    cJSON *json = vectors_load("credentials/aws-runtime/test-data/profile-parser-tests.json");
+    if (json == NULL)
         return;
-    }
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 1024 * 1024);
-    read_whole_file(path, &text);
-    CLEANUP(json_freep) cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
     const cJSON *tests = json_get_array(json, "tests");
     assert_true(cJSON_GetArraySize(tests) > 50);
     const cJSON *test;
@@ -165,7 +159,7 @@ static void agrees_with_the_vectors(void **state)
     {
         const cJSON *input = json_get_object(test, "input");
         const cJSON *output = json_get_object(test, "output");
-        const char *name = cJSON_GetObjectItemCaseSensitive(test, "name")->valuestring;
+        const char *name = vectors_text(test, "name");
         struct slice config = json_get_text(input, "configFile");
         struct slice credentials = json_get_text(input, "credentialsFile");
         struct aws_profiles p;

@@ -2,9 +2,9 @@
 
 #include "common/aws_error.h"
 #include "common/aws_retry.h"
-#include "common/json.h"
 #include "common/limits.h"
 #include "common/num.h"
+#include "tests/harness/vectors.h"
 
 #define LONGEST UINT32_MAX /* rand() = 1 */
 
@@ -122,11 +122,8 @@ static int64_t to_ms(const cJSON *seconds)
 static void apply_given(const cJSON *given, struct aws_retry_policy *policy,
                         struct aws_retry_quota *quota, bool *ret_long_poll)
 {
-    int64_t value;
-    if (json_get_i64(given, "max_attempts", &value) == STATUS_OK)
-        policy->attempts_max = (uint32_t)value;
-    if (json_get_i64(given, "initial_retry_tokens", &value) == STATUS_OK)
-        quota->tokens = (int32_t)value;
+    policy->attempts_max = (uint32_t)vectors_i64_or(given, "max_attempts", policy->attempts_max);
+    quota->tokens = (int32_t)vectors_i64_or(given, "initial_retry_tokens", quota->tokens);
     const cJSON *cap = cJSON_GetObjectItemCaseSensitive(given, "max_backoff_time");
     if (cap != NULL)
         policy->cap_ms = to_ms(cap);
@@ -155,8 +152,7 @@ static void step(const char *name, const cJSON *vector, const struct aws_retry_p
     const cJSON *response = json_get_object(vector, "response");
     const cJSON *expected = json_get_object(vector, "expected");
     const cJSON *headers = json_get_object(response, "headers");
-    int64_t status;
-    assert_status(json_get_i64(response, "status_code", &status), STATUS_OK);
+    int64_t status = vectors_i64(response, "status_code");
     const char *outcome = "success";
     struct aws_retry_decision decision = {0};
     if (status == 200) {
@@ -180,8 +176,7 @@ static void step(const char *name, const cJSON *vector, const struct aws_retry_p
     }
     if (!slice_equal_str(json_get_text(expected, "outcome"), outcome))
         fail_msg("%s: %s", name, outcome);
-    int64_t tokens;
-    if (json_get_i64(expected, "retry_quota", &tokens) == STATUS_OK && tokens != quota->tokens)
+    if (vectors_i64_or(expected, "retry_quota", quota->tokens) != quota->tokens)
         fail_msg("%s: %d tokens", name, (int)quota->tokens);
     const cJSON *delay = cJSON_GetObjectItemCaseSensitive(expected, "delay");
     if ((delay == NULL ? 0 : to_ms(delay)) != decision.delay_ms &&
@@ -210,25 +205,10 @@ static void run_cases(const cJSON *cases, const struct aws_retry_policy *standar
     assert_true(count > 0);
 }
 
-static cJSON *load(const char *relative)
-{
-    const char *path = vectors_path(relative);
-    if (path == NULL) {
-        print_message("skipped: %s is not there\n", relative);
-        return NULL;
-    }
-    CLEANUP(buf_release) struct buf file;
-    buf_init(&file, 4 * MIB);
-    read_whole_file(path, &file);
-    cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&file), &json, NULL), STATUS_OK);
-    return json;
-}
-
 static void test_vectors_before_2026(void **state)
 {
     (void)state;
-    CLEANUP(json_freep) cJSON *json = load("retry/standard_mode_v1.json");
+    CLEANUP(json_freep) cJSON *json = vectors_load("retry/standard_mode_v1.json");
     if (json != NULL)
         run_cases(json_get_array(json, "cases"), &aws_retry_standard_2025);
 }
@@ -236,7 +216,7 @@ static void test_vectors_before_2026(void **state)
 static void test_vectors_of_2026(void **state)
 {
     (void)state;
-    CLEANUP(json_freep) cJSON *json = load("retry/standard_mode_v2_1.json");
+    CLEANUP(json_freep) cJSON *json = vectors_load("retry/standard_mode_v2_1.json");
     if (json == NULL)
         return;
     const cJSON *groups = json_get_object(json, "groups");
@@ -252,7 +232,7 @@ static void test_vectors_of_2026(void **state)
 static void test_vector_of_two_at_once(void **state)
 {
     (void)state;
-    CLEANUP(json_freep) cJSON *json = load("retry/standard_mode_v2_1.json");
+    CLEANUP(json_freep) cJSON *json = vectors_load("retry/standard_mode_v2_1.json");
     if (json == NULL)
         return;
     static const int order[][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {0, 2}};
@@ -267,34 +247,25 @@ static void test_vector_of_two_at_once(void **state)
     aws_retry_quota_init(&quota);
     apply_given(json_get_object(vector, "given"), &policy, &quota, &long_poll);
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        const cJSON *thread = cJSON_GetArrayItem(threads, order[i][0]);
-        const cJSON *expected =
-            json_get_object(cJSON_GetArrayItem(thread, order[i][1]), "expected");
-        int64_t status;
-        assert_status(
-            json_get_i64(json_get_object(cJSON_GetArrayItem(thread, order[i][1]), "response"),
-                         "status_code", &status),
-            STATUS_OK);
+        const cJSON *turn =
+            cJSON_GetArrayItem(cJSON_GetArrayItem(threads, order[i][0]), order[i][1]);
         struct aws_retry_call *call = &calls[order[i][0]];
-        if (status == 200)
+        if (vectors_i64(json_get_object(turn, "response"), "status_code") == 200)
             aws_retry_succeeded(&quota, call);
         else
             assert_int_equal(
                 aws_retry_decide(&policy, &quota, call, &transient, false, LONGEST).verdict,
                 AWS_RETRY_AGAIN);
-        int64_t tokens;
-        assert_status(json_get_i64(expected, "retry_quota", &tokens), STATUS_OK);
-        assert_int_equal(quota.tokens, tokens);
+        assert_int_equal(quota.tokens,
+                         vectors_i64(json_get_object(turn, "expected"), "retry_quota"));
     }
-    int64_t final;
-    assert_status(json_get_i64(vector, "expected_final_quota", &final), STATUS_OK);
-    assert_int_equal(quota.tokens, final);
+    assert_int_equal(quota.tokens, vectors_i64(vector, "expected_final_quota"));
 }
 
 static void test_vector_of_dynamodb(void **state)
 {
     (void)state;
-    CLEANUP(json_freep) cJSON *json = load("retry/botocore_tables.json");
+    CLEANUP(json_freep) cJSON *json = vectors_load("retry/botocore_tables.json");
     if (json == NULL)
         return;
     struct aws_retry_quota quota;
@@ -306,9 +277,7 @@ static void test_vector_of_dynamodb(void **state)
         struct aws_retry_decision d =
             aws_retry_decide(&aws_retry_dynamodb_2026, &quota, &call, &transient, false, LONGEST);
         const cJSON *delay = cJSON_GetObjectItemCaseSensitive(row, "delay");
-        int64_t tokens;
-        assert_status(json_get_i64(row, "quota", &tokens), STATUS_OK);
-        assert_int_equal(quota.tokens, tokens);
+        assert_int_equal(quota.tokens, vectors_i64(row, "quota"));
         assert_int_equal(d.delay_ms, delay == NULL ? 0 : to_ms(delay));
         assert_int_equal(d.verdict, delay == NULL ? AWS_RETRY_ATTEMPTS_ENDED : AWS_RETRY_AGAIN);
     }

@@ -1,26 +1,12 @@
 #include "tests/harness/unit.h"
 
 #include "common/aws_client.h"
-
-static const char *const variables[] = {
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_SQS",
-    "AWS_ENDPOINT_URL_DYNAMODB",
-    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_USE_FIPS_ENDPOINT",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_MAX_ATTEMPTS",
-    "AWS_RETRY_MODE",
-    "AWS_CA_BUNDLE",
-};
+#include "tests/harness/aws_environment.h"
 
 static int set_up(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++)
-        unsetenv(variables[i]);
+    aws_environment_clear();
     return 0;
 }
 

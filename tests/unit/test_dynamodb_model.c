@@ -1,17 +1,18 @@
-#include "tests/unit/dynamodb_model_world.h"
+#include "tests/harness/ddb_world.h"
 
+#include "common/mem.h"
 #include "tests/model/ddb_number.h"
 
 static void put_and_get(void **state)
 {
-    struct world *w = *state;
-    assert_null(get_at(w, "a", "1", T0));
-    put(w, MAP(S("pk", "a"), S("sk", "1"), N("n", "5")));
+    struct ddb_world *w = *state;
+    assert_null(ddb_world_get_at(w, "a", "1", T0));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), N("n", "5")));
     assert_null(w->written.old_item);
-    assert_text(get_at(w, "a", "1", T0), "n", "5");
-    put(w, MAP(S("pk", "a"), S("sk", "1"), N("n", "6")));
-    assert_text(w->written.old_item, "n", "5");
-    assert_text(w->written.new_item, "n", "6");
+    ddb_world_assert_text(ddb_world_get_at(w, "a", "1", T0), "n", "5");
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), N("n", "6")));
+    ddb_world_assert_text(w->written.old_item, "n", "5");
+    ddb_world_assert_text(w->written.new_item, "n", "6");
     struct ddb_table_info info = dynamodb_model_table_info(w->table, T0);
     assert_int_equal(info.items, 1);
     assert_int_equal(info.bytes, 2 + 1 + 2 + 1 + 1 + 2);
@@ -19,11 +20,11 @@ static void put_and_get(void **state)
 
 static void delete_gives_the_old_item_and_costs_even_without_one(void **state)
 {
-    struct world *w = *state;
-    put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", "x")));
+    struct ddb_world *w = *state;
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", "x")));
     struct ddb_write write = {.kind = DDB_DELETE, .item = KEY("a", "1")};
     assert_true(dynamodb_model_write(w->table, &write, T0, &w->written, &w->error));
-    assert_text(w->written.old_item, "v", "x");
+    ddb_world_assert_text(w->written.old_item, "v", "x");
     assert_null(w->written.new_item);
     assert_true(dynamodb_model_write(w->table, &write, T0, &w->written, &w->error));
     assert_null(w->written.old_item);
@@ -32,12 +33,13 @@ static void delete_gives_the_old_item_and_costs_even_without_one(void **state)
 
 static void conditions_decide_writes(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     const struct ddb_value *first = MAP(S("pk", "a"), S("sk", "-"), S("fence", "05"));
-    assert_true(put_at(w, first, "attribute_not_exists(pk)", NULL, T0));
-    assert_false(put_at(w, first, "attribute_not_exists(pk)", NULL, T0));
-    assert_refused(w, "ConditionalCheckFailedException", "The conditional request failed");
-    assert_text(w->written.old_item, "fence", "05"); /* what blocks */
+    assert_true(ddb_world_put_at(w, first, "attribute_not_exists(pk)", NULL, T0));
+    assert_false(ddb_world_put_at(w, first, "attribute_not_exists(pk)", NULL, T0));
+    ddb_world_assert_refused(w, "ConditionalCheckFailedException",
+                             "The conditional request failed");
+    ddb_world_assert_text(w->written.old_item, "fence", "05"); /* what blocks */
     static const struct {
         const char *condition;
         const char *a;
@@ -69,20 +71,22 @@ static void conditions_decide_writes(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct ddb_value a = VALUE(DDB_S, cases[i].a);
-        if (put_at(w, first, cases[i].condition, bind(w, &a, 1), T0) != cases[i].holds)
+        if (ddb_world_put_at(w, first, cases[i].condition, ddb_world_bind(w, &a, 1), T0) !=
+            cases[i].holds)
             fail_msg("%s with %s: %s", cases[i].condition, cases[i].a, w->error.text);
     }
 }
 
 static void numbers_compare_as_numbers(void **state)
 {
-    struct world *w = *state;
-    put(w, MAP(S("pk", "a"), S("sk", "-"), N("n", "9")));
+    struct ddb_world *w = *state;
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "-"), N("n", "9")));
     struct ddb_value a = VALUE(DDB_N, "10");
-    assert_true(
-        put_at(w, MAP(S("pk", "a"), S("sk", "-"), N("n", "10")), "n < :a", bind(w, &a, 1), T0));
+    assert_true(ddb_world_put_at(w, MAP(S("pk", "a"), S("sk", "-"), N("n", "10")), "n < :a",
+                                 ddb_world_bind(w, &a, 1), T0));
     struct ddb_value size = VALUE(DDB_N, "1");
-    assert_true(put_at(w, MAP(S("pk", "a"), S("sk", "-")), "size(pk) = :a", bind(w, &size, 1), T0));
+    assert_true(ddb_world_put_at(w, MAP(S("pk", "a"), S("sk", "-")), "size(pk) = :a",
+                                 ddb_world_bind(w, &size, 1), T0));
 }
 
 static void number_texts_are_made_canonical(void **state)
@@ -136,51 +140,56 @@ static void number_texts_are_made_canonical(void **state)
 
 static void update_sets_removes_and_creates(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct ddb_value values[2] = {VALUE(DDB_N, "5"), VALUE(DDB_S, "x")};
-    assert_true(update(w, KEY("c", "-"), "SET place = :a, fence = :b", NULL, bind(w, values, 2)));
+    assert_true(ddb_world_update(w, KEY("c", "-"), "SET place = :a, fence = :b", NULL,
+                                 ddb_world_bind(w, values, 2)));
     assert_null(w->written.old_item);
-    assert_text(get_at(w, "c", "-", T0), "place", "5");
-    assert_true(update(w, KEY("c", "-"), "SET place = :b REMOVE fence", "fence = :b",
-                       bind(w, &values[1], 1)) == false);
+    ddb_world_assert_text(ddb_world_get_at(w, "c", "-", T0), "place", "5");
+    assert_true(ddb_world_update(w, KEY("c", "-"), "SET place = :b REMOVE fence", "fence = :b",
+                                 ddb_world_bind(w, &values[1], 1)) == false);
     /* :b is not bound when only one value is given. */
-    assert_refused(w, "ValidationException", "value used in expression is not defined");
-    assert_true(
-        update(w, KEY("c", "-"), "REMOVE fence SET place = :a", "fence = :b", bind(w, values, 2)));
+    ddb_world_assert_refused(w, "ValidationException", "value used in expression is not defined");
+    assert_true(ddb_world_update(w, KEY("c", "-"), "REMOVE fence SET place = :a", "fence = :b",
+                                 ddb_world_bind(w, values, 2)));
     assert_null(ddb_value_get(w->written.new_item, SLICE_LITERAL("fence")));
-    assert_text(w->written.old_item, "fence", "x");
-    assert_true(update(w, KEY("c", "-"),
-                       "SET place = if_not_exists(place, :a), made = "
-                       "if_not_exists(made, :a)",
-                       NULL, bind(w, values + 1, 1)));
-    assert_text(w->written.new_item, "place", "5");
-    assert_text(w->written.new_item, "made", "x");
-    assert_true(update(w, KEY("bare", "-"), NULL, NULL, NULL));
-    assert_int_equal(get_at(w, "bare", "-", T0)->count, 2);
+    ddb_world_assert_text(w->written.old_item, "fence", "x");
+    assert_true(ddb_world_update(w, KEY("c", "-"),
+                                 "SET place = if_not_exists(place, :a), made = "
+                                 "if_not_exists(made, :a)",
+                                 NULL, ddb_world_bind(w, values + 1, 1)));
+    ddb_world_assert_text(w->written.new_item, "place", "5");
+    ddb_world_assert_text(w->written.new_item, "made", "x");
+    assert_true(ddb_world_update(w, KEY("bare", "-"), NULL, NULL, NULL));
+    assert_int_equal(ddb_world_get_at(w, "bare", "-", T0)->count, 2);
 }
 
 static void update_must_not_touch_keys_or_overlap(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct ddb_value a = VALUE(DDB_S, "x");
-    assert_false(update(w, KEY("c", "-"), "SET sk = :a", NULL, bind(w, &a, 1)));
-    assert_refused(w, "ValidationException", "part of the key");
-    assert_false(update(w, KEY("c", "-"), "SET v = :a, v = :a", NULL, bind(w, &a, 1)));
-    assert_refused(w, "ValidationException", "overlap");
-    assert_false(update(w, KEY("c", "-"), "SET v = :a SET u = :a", NULL, bind(w, &a, 1)));
-    assert_false(update(w, KEY("c", "-"), "SET v = u", NULL, bind(w, &a, 1)));
-    assert_null(get_at(w, "c", "-", T0));
+    assert_false(ddb_world_update(w, KEY("c", "-"), "SET sk = :a", NULL, ddb_world_bind(w, &a, 1)));
+    ddb_world_assert_refused(w, "ValidationException", "part of the key");
+    assert_false(
+        ddb_world_update(w, KEY("c", "-"), "SET v = :a, v = :a", NULL, ddb_world_bind(w, &a, 1)));
+    ddb_world_assert_refused(w, "ValidationException", "overlap");
+    assert_false(ddb_world_update(w, KEY("c", "-"), "SET v = :a SET u = :a", NULL,
+                                  ddb_world_bind(w, &a, 1)));
+    assert_false(ddb_world_update(w, KEY("c", "-"), "SET v = u", NULL, ddb_world_bind(w, &a, 1)));
+    assert_null(ddb_world_get_at(w, "c", "-", T0));
 }
 
 static void reserved_words_need_a_placeholder(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct ddb_value a = VALUE(DDB_S, "x");
-    assert_false(update(w, KEY("c", "-"), "SET bucket = :a", NULL, bind(w, &a, 1)));
-    assert_refused(w, "ValidationException", "reserved keyword: bucket");
-    bind(w, &a, 1);
-    assert_true(update(w, KEY("c", "-"), "SET #a = :a", NULL, bind_name(w, "bucket")));
-    assert_text(w->written.new_item, "bucket", "x");
+    assert_false(
+        ddb_world_update(w, KEY("c", "-"), "SET bucket = :a", NULL, ddb_world_bind(w, &a, 1)));
+    ddb_world_assert_refused(w, "ValidationException", "reserved keyword: bucket");
+    ddb_world_bind(w, &a, 1);
+    assert_true(
+        ddb_world_update(w, KEY("c", "-"), "SET #a = :a", NULL, ddb_world_bind_name(w, "bucket")));
+    ddb_world_assert_text(w->written.new_item, "bucket", "x");
     assert_true(ddb_is_reserved(SLICE_LITERAL("Zone")));
     assert_true(ddb_is_reserved(SLICE_LITERAL("abort")));
     assert_true(ddb_is_reserved(SLICE_LITERAL("ttl")));
@@ -190,20 +199,21 @@ static void reserved_words_need_a_placeholder(void **state)
 
 static void placeholders_must_be_defined_and_used(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     const struct ddb_value *item = KEY("a", "1");
     struct ddb_value values[2] = {VALUE(DDB_S, "x"), VALUE(DDB_S, "y")};
-    assert_false(put_at(w, item, "pk = :c", bind(w, values, 2), T0));
-    assert_refused(w, "ValidationException", "attribute value: :c");
-    assert_false(put_at(w, item, "pk <> :a", bind(w, values, 2), T0));
-    assert_refused(w, "ValidationException", "unused in expressions: keys: {:b}");
-    assert_false(put_at(w, item, "attribute_exists(#z)", bind(w, values, 0), T0));
-    assert_refused(w, "ValidationException", "attribute name: #z");
+    assert_false(ddb_world_put_at(w, item, "pk = :c", ddb_world_bind(w, values, 2), T0));
+    ddb_world_assert_refused(w, "ValidationException", "attribute value: :c");
+    assert_false(ddb_world_put_at(w, item, "pk <> :a", ddb_world_bind(w, values, 2), T0));
+    ddb_world_assert_refused(w, "ValidationException", "unused in expressions: keys: {:b}");
+    assert_false(
+        ddb_world_put_at(w, item, "attribute_exists(#z)", ddb_world_bind(w, values, 0), T0));
+    ddb_world_assert_refused(w, "ValidationException", "attribute name: #z");
 }
 
 static void broken_expressions_are_refused(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     static const char *const bad[] = {
         "",          "pk",        "pk =",          "pk = :a AND",     "(pk = :a",
         "pk = :a)",  "pk == :a",  "pk = :a OR OR", "nonsense(pk)",    "attribute_exists(:a)",
@@ -212,85 +222,87 @@ static void broken_expressions_are_refused(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct ddb_value a = VALUE(DDB_S, "x");
-        if (put_at(w, KEY("a", "1"), bad[i], bind(w, &a, 1), T0))
+        if (ddb_world_put_at(w, KEY("a", "1"), bad[i], ddb_world_bind(w, &a, 1), T0))
             fail_msg("\"%s\" was taken", bad[i]);
         assert_string_equal(w->error.code, "ValidationException");
     }
     char deep[1001];
     memset(deep, '(', 1000);
     deep[1000] = '\0';
-    assert_false(put_at(w, KEY("a", "1"), deep, NULL, T0));
+    assert_false(ddb_world_put_at(w, KEY("a", "1"), deep, NULL, T0));
 }
 
 static void keys_are_checked(void **state)
 {
-    struct world *w = *state;
-    assert_false(put_at(w, MAP(S("pk", "a")), NULL, NULL, T0));
-    assert_refused(w, "ValidationException", "Missing the key sk");
-    assert_false(put_at(w, MAP(S("pk", "a"), N("sk", "1")), NULL, NULL, T0));
-    assert_refused(w, "ValidationException", "Type mismatch for key sk expected: S actual: N");
-    assert_false(put_at(w, KEY("", "1"), NULL, NULL, T0));
-    assert_refused(w, "ValidationException", "empty string value");
+    struct ddb_world *w = *state;
+    assert_false(ddb_world_put_at(w, MAP(S("pk", "a")), NULL, NULL, T0));
+    ddb_world_assert_refused(w, "ValidationException", "Missing the key sk");
+    assert_false(ddb_world_put_at(w, MAP(S("pk", "a"), N("sk", "1")), NULL, NULL, T0));
+    ddb_world_assert_refused(w, "ValidationException",
+                             "Type mismatch for key sk expected: S actual: N");
+    assert_false(ddb_world_put_at(w, KEY("", "1"), NULL, NULL, T0));
+    ddb_world_assert_refused(w, "ValidationException", "empty string value");
     const struct ddb_value *item;
     assert_false(dynamodb_model_get(w->table, MAP(S("pk", "a")), T0, &item, &w->error));
     assert_false(dynamodb_model_get(w->table, MAP(S("pk", "a"), S("sk", "1"), S("x", "1")), T0,
                                     &item, &w->error));
-    assert_refused(w, "ValidationException", "does not match the schema");
+    ddb_world_assert_refused(w, "ValidationException", "does not match the schema");
     char *text = mem_calloc(1, 2050);
     memset(text, 'x', 2048);
-    put(w, KEY(text, "1"));
+    ddb_world_put(w, KEY(text, "1"));
     text[2048] = 'x';
-    assert_false(put_at(w, KEY(text, "1"), NULL, NULL, T0));
+    assert_false(ddb_world_put_at(w, KEY(text, "1"), NULL, NULL, T0));
     text[1024] = '\0';
-    put(w, KEY("a", text));
+    ddb_world_put(w, KEY("a", text));
     text[1024] = 'x';
     text[1025] = '\0';
-    assert_false(put_at(w, KEY("a", text), NULL, NULL, T0));
+    assert_false(ddb_world_put_at(w, KEY("a", text), NULL, NULL, T0));
     mem_free(text);
 }
 
 static void items_have_at_most_400_kb(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     size_t most = DDB_ITEM_BYTES_MAX - (2 + 1 + 2 + 1 + 1);
     char *text = mem_alloc(most + 2);
     memset(text, 'x', most + 1);
     text[most] = '\0';
-    put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
     assert_int_equal(w->written.write_units, 400);
     text[most] = 'x';
     text[most + 1] = '\0';
-    assert_false(put_at(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)), NULL, NULL, T0));
-    assert_refused(w, "ValidationException", "Item size has exceeded");
+    assert_false(
+        ddb_world_put_at(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)), NULL, NULL, T0));
+    ddb_world_assert_refused(w, "ValidationException", "Item size has exceeded");
     struct ddb_value a = VALUE(DDB_S, text);
-    assert_false(update(w, KEY("a", "2"), "SET v = :a", NULL, bind(w, &a, 1)));
-    assert_refused(w, "ValidationException", "Item size to update");
+    assert_false(ddb_world_update(w, KEY("a", "2"), "SET v = :a", NULL, ddb_world_bind(w, &a, 1)));
+    ddb_world_assert_refused(w, "ValidationException", "Item size to update");
     mem_free(text);
 }
 
 static void write_units_round_up_and_count_the_larger_image(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     char text[2100];
     memset(text, 'x', sizeof(text));
     text[1024 - 7] = '\0'; /* names and keys take seven */
-    put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
     assert_int_equal(w->written.write_units, 1);
     text[1024 - 7] = 'x';
     text[1024 - 6] = '\0';
-    put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), S("v", text)));
     assert_int_equal(w->written.write_units, 2);
-    put(w, KEY("a", "1")); /* smaller than what it replaces */
+    ddb_world_put(w, KEY("a", "1")); /* smaller than what it replaces */
     assert_int_equal(w->written.write_units, 2);
     text[1024 - 6] = 'x';
     text[2050] = '\0';
-    put(w, MAP(S("pk", "a"), S("sk", "2"), S("v", text)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "2"), S("v", text)));
     assert_int_equal(w->written.write_units, 3);
     /* A refused condition costs what stands there. */
-    assert_false(put_at(w, KEY("a", "2"), "attribute_not_exists(pk)", NULL, T0));
+    assert_false(ddb_world_put_at(w, KEY("a", "2"), "attribute_not_exists(pk)", NULL, T0));
     assert_int_equal(w->written.write_units, 3);
     struct ddb_value a = VALUE(DDB_S, "x");
-    assert_false(put_at(w, KEY("a", "none"), "pk = :a", bind(w, &a, 1), T0));
+    assert_false(ddb_world_put_at(w, KEY("a", "none"), "pk = :a", ddb_world_bind(w, &a, 1), T0));
     assert_int_equal(w->written.write_units, 1);
 }
 
@@ -307,7 +319,7 @@ static void read_units_round_up_once(void **state)
 
 static void batches_are_refused_whole(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct ddb_write writes[26];
     struct ddb_table *tables[26];
     char sk[26][8];
@@ -323,12 +335,12 @@ static void batches_are_refused_whole(void **state)
     }
     assert_true(dynamodb_model_check_batch(tables, writes, 25, &w->error));
     assert_false(dynamodb_model_check_batch(tables, writes, 26, &w->error));
-    assert_refused(w, "ValidationException", "Too many items");
+    ddb_world_assert_refused(w, "ValidationException", "Too many items");
     assert_false(dynamodb_model_check_batch(tables, writes, 0, &w->error));
     writes[4] = (struct ddb_write){.kind = DDB_DELETE, .item = &items[7]};
     assert_false(dynamodb_model_check_batch(tables, writes, 25, &w->error));
-    assert_refused(w, "ValidationException", "duplicates");
-    tables[4] = make_table(w, "other"); /* the same key of another table is another */
+    ddb_world_assert_refused(w, "ValidationException", "duplicates");
+    tables[4] = ddb_world_make_table(w, "other"); /* the same key of another table is another */
     assert_true(dynamodb_model_check_batch(tables, writes, 25, &w->error));
     pairs[9][1] = S("sk", "");
     assert_false(dynamodb_model_check_batch(tables, writes, 25, &w->error));
@@ -336,54 +348,54 @@ static void batches_are_refused_whole(void **state)
 
 static void ttl_removes_on_the_second(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     char stamp[24];
     snprintf(stamp, sizeof(stamp), "%lld", (long long)(T0 / 1000 + 100));
-    put(w, MAP(S("pk", "a"), S("sk", "1"), N("expires", stamp)));
-    put(w, MAP(S("pk", "a"), S("sk", "text"), S("expires", stamp)));
-    put(w, MAP(S("pk", "a"), S("sk", "never")));
-    assert_non_null(get_at(w, "a", "1", T0 + 200 * SECOND)); /* not enabled yet */
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "1"), N("expires", stamp)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "text"), S("expires", stamp)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "never")));
+    assert_non_null(ddb_world_get_at(w, "a", "1", T0 + 200 * SECOND)); /* not enabled yet */
     assert_true(dynamodb_model_set_ttl(w->table, SLICE_LITERAL("expires"), true, T0, &w->error));
-    assert_non_null(get_at(w, "a", "1", T0 + 100 * SECOND - 1));
-    assert_null(get_at(w, "a", "1", T0 + 100 * SECOND));
-    assert_non_null(get_at(w, "a", "text", T0 + 100 * SECOND));
-    assert_non_null(get_at(w, "a", "never", T0 + 100 * SECOND));
+    assert_non_null(ddb_world_get_at(w, "a", "1", T0 + 100 * SECOND - 1));
+    assert_null(ddb_world_get_at(w, "a", "1", T0 + 100 * SECOND));
+    assert_non_null(ddb_world_get_at(w, "a", "text", T0 + 100 * SECOND));
+    assert_non_null(ddb_world_get_at(w, "a", "never", T0 + 100 * SECOND));
     assert_int_equal(dynamodb_model_table_info(w->table, T0 + 100 * SECOND).expired, 1);
     assert_int_equal(dynamodb_model_table_info(w->table, T0 + 100 * SECOND).items, 2);
     /* Written over with a later end it stays; stamps older than five years are left alone. */
-    put(w, MAP(S("pk", "a"), S("sk", "2"), N("expires", stamp)));
-    put(w, MAP(S("pk", "a"), S("sk", "2"), N("expires", "1900000000")));
-    put(w, MAP(S("pk", "a"), S("sk", "ancient"), N("expires", "1000000000")));
-    assert_non_null(get_at(w, "a", "2", T0 + 200 * SECOND));
-    assert_non_null(get_at(w, "a", "ancient", T0 + 200 * SECOND));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "2"), N("expires", stamp)));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "2"), N("expires", "1900000000")));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "ancient"), N("expires", "1000000000")));
+    assert_non_null(ddb_world_get_at(w, "a", "2", T0 + 200 * SECOND));
+    assert_non_null(ddb_world_get_at(w, "a", "ancient", T0 + 200 * SECOND));
 }
 
 static void ttl_changes_once_an_hour(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct slice name = SLICE_LITERAL("expires");
     assert_false(dynamodb_model_set_ttl(w->table, name, false, T0, &w->error));
     assert_true(dynamodb_model_set_ttl(w->table, name, true, T0, &w->error));
     assert_false(dynamodb_model_set_ttl(w->table, name, true, T0 + 7200 * SECOND, &w->error));
-    assert_refused(w, "ValidationException", "already enabled");
+    ddb_world_assert_refused(w, "ValidationException", "already enabled");
     assert_false(dynamodb_model_set_ttl(w->table, name, false, T0 + 3600 * SECOND - 1, &w->error));
-    assert_refused(w, "ValidationException", "multiple times");
+    ddb_world_assert_refused(w, "ValidationException", "multiple times");
     assert_true(dynamodb_model_set_ttl(w->table, name, false, T0 + 3600 * SECOND, &w->error));
 }
 
 static void tables_are_found_by_name(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     struct ddb_schema schema = {SLICE_LITERAL("pk"), DDB_S, SLICE_NULL, DDB_S};
     struct ddb_table *table;
     assert_false(dynamodb_model_create_table(w->model, SLICE_LITERAL("records"), &schema, T0,
                                              &table, &w->error));
-    assert_refused(w, "ResourceInUseException", "already exists");
+    ddb_world_assert_refused(w, "ResourceInUseException", "already exists");
     assert_false(
         dynamodb_model_create_table(w->model, SLICE_LITERAL("ab"), &schema, T0, &table, &w->error));
     assert_false(dynamodb_model_find_table(w->model, SLICE_LITERAL("nothing"), &table, &w->error));
-    assert_refused(w, "ResourceNotFoundException", "nothing not found");
-    put(w, KEY("a", "1"));
+    ddb_world_assert_refused(w, "ResourceNotFoundException", "nothing not found");
+    ddb_world_put(w, KEY("a", "1"));
     dynamodb_model_delete_table(w->model, w->table);
     assert_null(dynamodb_model_next_table(w->model, NULL));
 }

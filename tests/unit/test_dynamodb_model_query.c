@@ -1,18 +1,19 @@
-#include "tests/unit/dynamodb_model_world.h"
+#include "tests/harness/ddb_world.h"
 
+#include "common/mem.h"
 #include "common/prng.h"
 
-static void fill(struct world *w, const char *pk, int count)
+static void fill(struct ddb_world *w, const char *pk, int count)
 {
     char sk[16];
     for (int i = 0; i < count; i++) {
         snprintf(sk, sizeof(sk), "%04d", i);
-        put(w, MAP(S("pk", pk), S("sk", sk)));
+        ddb_world_put(w, MAP(S("pk", pk), S("sk", sk)));
     }
 }
 
 /* The sort keys of the page, each behind a space. */
-static void keys_of(const struct world *w, struct buf *out)
+static void keys_of(const struct ddb_world *w, struct buf *out)
 {
     buf_clear(out);
     for (size_t i = 0; i < w->page.count; i++) {
@@ -22,7 +23,7 @@ static void keys_of(const struct world *w, struct buf *out)
     }
 }
 
-static void query_ok(struct world *w, const struct ddb_query *query)
+static void query_ok(struct ddb_world *w, const struct ddb_query *query)
 {
     if (!dynamodb_model_query(w->table, query, T0, &w->page, &w->error))
         fail_msg("query: %s", w->error.text);
@@ -30,7 +31,7 @@ static void query_ok(struct world *w, const struct ddb_query *query)
 
 static void conditions_choose_a_range_in_order(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     fill(w, "a", 6);
     fill(w, "b", 3);
     static const struct {
@@ -64,7 +65,7 @@ static void conditions_choose_a_range_in_order(void **state)
         for (int backward = 0; backward < 2; backward++) {
             struct ddb_query query = {.key_condition = slice_from_str(cases[i].condition),
                                       .backward = backward == 1,
-                                      .scope = bind(w, values, count)};
+                                      .scope = ddb_world_bind(w, values, count)};
             query_ok(w, &query);
             keys_of(w, &keys);
             assert_string_equal(buf_text(&keys), backward ? cases[i].backward : cases[i].keys);
@@ -76,7 +77,7 @@ static void conditions_choose_a_range_in_order(void **state)
 
 static void key_conditions_are_checked(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     static const char *const bad[] = {
         "sk = :a",
         "pk > :a",
@@ -91,23 +92,25 @@ static void key_conditions_are_checked(void **state)
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct ddb_value a = VALUE(DDB_S, "a");
-        struct ddb_query query = {.key_condition = slice_from_str(bad[i]), .scope = bind(w, &a, 1)};
+        struct ddb_query query = {.key_condition = slice_from_str(bad[i]),
+                                  .scope = ddb_world_bind(w, &a, 1)};
         if (dynamodb_model_query(w->table, &query, T0, &w->page, &w->error))
             fail_msg("\"%s\" was taken", bad[i]);
         assert_string_equal(w->error.code, "ValidationException");
     }
     struct ddb_value values[3] = {VALUE(DDB_S, "a"), VALUE(DDB_S, "2"), VALUE(DDB_S, "1")};
     struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a AND sk BETWEEN :b AND :c"),
-                              .scope = bind(w, values, 3)};
+                              .scope = ddb_world_bind(w, values, 3)};
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
     struct ddb_value number = VALUE(DDB_N, "1");
-    query =
-        (struct ddb_query){.key_condition = SLICE_LITERAL("pk = :a"), .scope = bind(w, &number, 1)};
+    query = (struct ddb_query){.key_condition = SLICE_LITERAL("pk = :a"),
+                               .scope = ddb_world_bind(w, &number, 1)};
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
 }
 
 /* Pages through everything and counts; with_fault: every second page is empty. */
-static size_t page_through(struct world *w, struct ddb_query query, bool with_fault, size_t *pages)
+static size_t page_through(struct ddb_world *w, struct ddb_query query, bool with_fault,
+                           size_t *pages)
 {
     struct ddb_value *start = NULL;
     size_t items = 0;
@@ -116,7 +119,7 @@ static size_t page_through(struct world *w, struct ddb_query query, bool with_fa
     for (;; ++*pages) {
         assert_true(*pages < 10000);
         struct ddb_value a = VALUE(DDB_S, "a");
-        query.scope = query.scan ? NULL : bind(w, &a, 1);
+        query.scope = query.scan ? NULL : ddb_world_bind(w, &a, 1);
         query.start_key = start;
         query.fault_empty_page = with_fault && *pages % 2 == 0;
         query_ok(w, &query);
@@ -136,7 +139,7 @@ static size_t page_through(struct world *w, struct ddb_query query, bool with_fa
 
 static void limit_pages_and_a_full_page_says_that_more_may_follow(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     fill(w, "a", 10);
     fill(w, "b", 10);
     struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a"), .limit = 5};
@@ -154,17 +157,18 @@ static void limit_pages_and_a_full_page_says_that_more_may_follow(void **state)
 
 static void a_page_holds_one_megabyte(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     const size_t each = 100 * 1024;
     char *text = mem_calloc(1, each + 1);
     char sk[16];
     memset(text, 'x', each - (2 + 1 + 2 + 4 + 1)); /* names and keys */
     for (int i = 0; i < 25; i++) {
         snprintf(sk, sizeof(sk), "%04d", i);
-        put(w, MAP(S("pk", "a"), S("sk", sk), S("v", text)));
+        ddb_world_put(w, MAP(S("pk", "a"), S("sk", sk), S("v", text)));
     }
     struct ddb_value a = VALUE(DDB_S, "a");
-    struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a"), .scope = bind(w, &a, 1)};
+    struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a"),
+                              .scope = ddb_world_bind(w, &a, 1)};
     query_ok(w, &query);
     assert_int_equal(w->page.count, 10); /* 1,024,000 bytes; one more is over 1,048,576 */
     assert_non_null(w->page.last_key);
@@ -177,7 +181,7 @@ static void a_page_holds_one_megabyte(void **state)
 
 static void scan_gives_every_item_once(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     char pk[16];
     for (int i = 0; i < 20; i++) {
         snprintf(pk, sizeof(pk), "p%d", i);
@@ -193,7 +197,7 @@ static void scan_gives_every_item_once(void **state)
 
 static void empty_pages_with_a_last_key_lose_nothing(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     fill(w, "a", 30);
     struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a"), .limit = 4};
     size_t pages;
@@ -203,52 +207,52 @@ static void empty_pages_with_a_last_key_lose_nothing(void **state)
 
 static void a_start_key_must_lie_within_the_query(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     fill(w, "a", 5);
     struct ddb_value values[2] = {VALUE(DDB_S, "a"), VALUE(DDB_S, "0002")};
     struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a AND sk < :b"),
                               .start_key = KEY("b", "0001"),
-                              .scope = bind(w, values, 2)};
+                              .scope = ddb_world_bind(w, values, 2)};
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
-    assert_refused(w, "ValidationException", "outside query boundaries");
-    query.scope = bind(w, values, 2);
+    ddb_world_assert_refused(w, "ValidationException", "outside query boundaries");
+    query.scope = ddb_world_bind(w, values, 2);
     query.start_key = KEY("a", "0003");
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
-    query.scope = bind(w, values, 2);
+    query.scope = ddb_world_bind(w, values, 2);
     query.start_key = KEY("a", "00005"); /* need not exist */
     query_ok(w, &query);
     assert_int_equal(w->page.count, 1);
-    query.scope = bind(w, values, 2);
+    query.scope = ddb_world_bind(w, values, 2);
     query.start_key = MAP(S("pk", "a"));
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
 }
 
 static void filters_drop_items_but_not_their_cost(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     fill(w, "a", 5);
-    put(w, MAP(S("pk", "a"), S("sk", "9"), S("v", "x")));
+    ddb_world_put(w, MAP(S("pk", "a"), S("sk", "9"), S("v", "x")));
     struct ddb_value values[2] = {VALUE(DDB_S, "a"), VALUE(DDB_S, "x")};
     struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a"),
                               .filter = SLICE_LITERAL("v = :b"),
                               .projection = SLICE_LITERAL("sk, v"),
                               .consistent = true,
-                              .scope = bind(w, values, 2)};
+                              .scope = ddb_world_bind(w, values, 2)};
     query_ok(w, &query);
     assert_int_equal(w->page.count, 1);
     assert_int_equal(w->page.scanned, 6);
     assert_int_equal(w->page.projection.count, 2);
     assert_int_equal(w->page.read_half_units, 2);
     query.filter = SLICE_LITERAL("sk = :b");
-    query.scope = bind(w, values, 2);
+    query.scope = ddb_world_bind(w, values, 2);
     assert_false(dynamodb_model_query(w->table, &query, T0, &w->page, &w->error));
-    assert_refused(w, "ValidationException", "non-primary key");
+    ddb_world_assert_refused(w, "ValidationException", "non-primary key");
 }
 
 /* Random puts, deletes and range queries, beside a plain array. */
 static void agrees_with_a_plain_array(void **state)
 {
-    struct world *w = *state;
+    struct ddb_world *w = *state;
     enum { KEYS = 200 };
     bool there[KEYS] = {false};
     struct prng random;
@@ -267,7 +271,7 @@ static void agrees_with_a_plain_array(void **state)
         snprintf(bound, sizeof(bound), "%04d", from);
         struct ddb_value values[2] = {VALUE(DDB_S, "a"), VALUE(DDB_S, bound)};
         struct ddb_query query = {.key_condition = SLICE_LITERAL("pk = :a AND sk >= :b"),
-                                  .scope = bind(w, values, 2)};
+                                  .scope = ddb_world_bind(w, values, 2)};
         query_ok(w, &query);
         size_t at = 0;
         for (int i = from; i < KEYS; i++) {
@@ -275,7 +279,7 @@ static void agrees_with_a_plain_array(void **state)
                 continue;
             assert_true(at < w->page.count);
             snprintf(sk, sizeof(sk), "%04d", i);
-            assert_text(w->page.items[at++], "sk", sk);
+            ddb_world_assert_text(w->page.items[at++], "sk", sk);
         }
         assert_int_equal(at, w->page.count);
     }

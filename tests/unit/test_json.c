@@ -1,11 +1,10 @@
 #include "tests/harness/unit.h"
 
-#include <dirent.h>
-
 #include "common/compiler.h"
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/prng.h"
+#include "tests/harness/vectors.h"
 
 static enum status parse(struct slice text)
 {
@@ -208,9 +207,7 @@ static void long_numbers_keep_their_value(void **state)
     assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
     assert_true(cJSON_GetObjectItemCaseSensitive(json, "a")->valuedouble == 5e-71);
     assert_true(cJSON_GetObjectItemCaseSensitive(json, "b")->valuedouble < -1e308);
-    int64_t c;
-    assert_status(json_get_i64(json, "c", &c), STATUS_OK);
-    assert_int_equal(c, 25);
+    assert_int_equal(vectors_i64(json, "c"), 25);
     assert_slice_equal(json_get_text(json, "1"), "1\"2");
     buf_release(&text);
 }
@@ -220,8 +217,7 @@ static void getters_are_strict(void **state)
     (void)state;
     CLEANUP(json_freep) cJSON *json = NULL;
     assert_status(
-        json_parse(SLICE_LITERAL("{\"text\":\"x\",\"empty\":\"\",\"n\":9007199254740991,"
-                                 "\"big\":9007199254740993,\"frac\":1.5,\"neg\":-3,\"inf\":1e999,"
+        json_parse(SLICE_LITERAL("{\"text\":\"x\",\"empty\":\"\",\"n\":9007199254740991,\"neg\":-3,"
                                  "\"num\":\"17\",\"lead\":\"017\",\"yes\":true,\"no\":false,"
                                  "\"null\":null,\"list\":[1],\"map\":{\"a\":1}}"),
                    &json, NULL),
@@ -241,15 +237,6 @@ static void getters_are_strict(void **state)
     assert_false(json_get_bool(json, "text", false));
 
     int64_t n = 7;
-    assert_status(json_get_i64(json, "neg", &n), STATUS_OK);
-    assert_int_equal(n, -3);
-    assert_status(json_get_i64(json, "n", &n), STATUS_OK);
-    assert_true(n == INT64_C(9007199254740991));
-    assert_status(json_get_i64(json, "big", &n), STATUS_INVALID);
-    assert_status(json_get_i64(json, "inf", &n), STATUS_INVALID);
-    assert_status(json_get_i64(json, "frac", &n), STATUS_INVALID);
-    assert_status(json_get_i64(json, "num", &n), STATUS_INVALID);
-    assert_status(json_get_i64(json, "absent", &n), STATUS_NOT_FOUND);
     assert_status(json_get_text_i64(json, "num", 17, &n), STATUS_OK);
     assert_int_equal(n, 17);
     assert_status(json_get_text_i64(json, "num", 16, &n), STATUS_TOO_LARGE);
@@ -350,45 +337,30 @@ static bool refused_on_purpose(const char *name)
     return false;
 }
 
-static int check_folder(const char *relative)
+static void check_document(const char *folder, const char *name)
 {
-    const char *found = vectors_path(relative);
-    if (found == NULL) {
-        printf("skipped: no vectors of %s\n", relative);
-        return 0;
-    }
-    char folder[1024];
-    snprintf(folder, sizeof(folder), "%s", found);
-    DIR *dir = opendir(folder);
-    assert_non_null(dir);
-    int seen = 0;
-    struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, ".json") == NULL)
-            continue;
-        char path[2048];
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
-        struct buf text;
-        buf_init(&text, MIB);
-        read_whole_file(path, &text);
-        enum status status = parse(buf_slice(&text));
-        if (entry->d_name[0] == 'n' && entry->d_name[1] == '_' && status == STATUS_OK)
-            fail_msg("taken: %s", entry->d_name);
-        if (entry->d_name[0] == 'y' && (status == STATUS_OK) == refused_on_purpose(entry->d_name))
-            fail_msg("taken or refused wrongly: %s", entry->d_name);
-        assert_int_equal(parse(buf_slice(&text)), status);
-        buf_release(&text);
-        seen++;
-    }
-    closedir(dir);
-    return seen;
+    char path[2048];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    CLEANUP(buf_release) struct buf text;
+    buf_init(&text, MIB);
+    read_whole_file(path, &text);
+    enum status status = parse(buf_slice(&text));
+    if (name[0] == 'n' && name[1] == '_' && status == STATUS_OK)
+        fail_msg("taken: %s", name);
+    if (name[0] == 'y' && (status == STATUS_OK) == refused_on_purpose(name))
+        fail_msg("taken or refused wrongly: %s", name);
+    assert_int_equal(parse(buf_slice(&text)), status);
 }
 
 static void agrees_with_the_suite(void **state)
 {
     (void)state;
-    if (check_folder("json/test_parsing") > 0)
-        assert_true(check_folder("json/test_transform") > 0);
+    static const char *const folders[] = {"json/test_parsing", "json/test_transform"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        const char *folder = vectors_path(folders[i]);
+        if (folder != NULL)
+            assert_true(vectors_each_entry(folder, check_document) > 0);
+    }
 }
 
 int main(void)

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "common/json.h"
 #include "common/log.h"
+#include "tests/harness/vectors.h"
 
 #define OUTPUT_BYTES_MAX ((size_t)8 << 20)
 
@@ -59,16 +59,6 @@ static void read_output(struct fixture *f)
         buf_append(&f->output, chunk, (size_t)got);
 }
 
-static struct slice next_line(struct slice *rest)
-{
-    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->ptr, '\n', rest->len);
-    if (end == NULL)
-        return SLICE_NULL;
-    struct slice line = slice_from(rest->ptr, (size_t)(end - rest->ptr));
-    *rest = slice_from(end + 1, rest->len - line.len - 1);
-    return line;
-}
-
 static cJSON *parse_only_line(struct fixture *f)
 {
     struct error error;
@@ -76,7 +66,9 @@ static cJSON *parse_only_line(struct fixture *f)
     read_output(f);
     restore(f);
     struct slice rest = buf_slice(&f->output);
-    struct slice line = next_line(&rest);
+    struct slice line;
+    assert_true(rest.len > 0 && rest.ptr[rest.len - 1] == '\n');
+    assert_true(vectors_next_line(&rest, &line));
     assert_int_equal(rest.len, 0);
     assert_status(json_parse(line, &json, &error), STATUS_OK);
     return json;
@@ -91,7 +83,6 @@ static void a_line_has_its_fields(void **state)
     log_event(log, LOG_DEBUG, "too_fine", LOG_NUMBER("n", 1));
     CLEANUP(json_freep) cJSON *line = parse_only_line(f);
     log_free(log);
-    int64_t offset = 0;
     struct slice time = json_get_text(line, "time");
     assert_int_equal(time.len, 24);
     assert_int_equal(time.ptr[23], 'Z');
@@ -99,8 +90,7 @@ static void a_line_has_its_fields(void **state)
     assert_slice_equal(json_get_text(line, "program"), "router");
     assert_slice_equal(json_get_text(line, "event"), "record_rejected");
     assert_slice_equal(json_get_text(line, "topic"), "delay");
-    assert_status(json_get_i64(line, "offset", &offset), STATUS_OK);
-    assert_int_equal(offset, -7);
+    assert_int_equal(vectors_i64(line, "offset"), -7);
     assert_true(json_get_bool(line, "late", false));
     assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(line, "key")));
 }
@@ -194,17 +184,16 @@ static void a_slow_reader_costs_lines_not_time(void **state)
     struct slice line;
     int64_t last = -1;
     int lines = 0;
-    while (!slice_is_null(line = next_line(&rest))) {
+    assert_int_equal(rest.ptr[rest.len - 1], '\n');
+    while (vectors_next_line(&rest, &line)) {
         CLEANUP(json_freep) cJSON *json = NULL;
         struct error error;
-        int64_t number = -1;
         assert_status(json_parse(line, &json, &error), STATUS_OK);
-        assert_status(json_get_i64(json, "number", &number), STATUS_OK);
+        int64_t number = vectors_i64(json, "number");
         assert_true(number > last);
         last = number;
         lines++;
     }
-    assert_int_equal(rest.len, 0);
     assert_int_equal(last, written);
     assert_int_equal(lines, written + 1 - (int)dropped);
 }

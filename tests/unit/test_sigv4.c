@@ -1,11 +1,9 @@
 #include "tests/harness/unit.h"
 
-#include <dirent.h>
-
 #include "common/encode.h"
-#include "common/json.h"
 #include "common/num.h"
 #include "common/sigv4.h"
+#include "tests/harness/vectors.h"
 
 #define TEXT_MAX (256 * 1024)
 
@@ -30,17 +28,6 @@ static void read_part(const struct suite_case *c, const char *name, struct buf *
     read_whole_file(path, out);
 }
 
-static struct slice take_line(struct slice *rest)
-{
-    size_t len = 0;
-    while (len < rest->len && rest->ptr[len] != '\n')
-        len++;
-    struct slice line = slice_from(rest->ptr, len);
-    size_t used = len < rest->len ? len + 1 : len;
-    *rest = slice_from(rest->ptr + used, rest->len - used);
-    return line;
-}
-
 static void add_header(struct suite_case *c, struct slice name, struct slice value)
 {
     assert_true(c->request.header_count < SIGV4_HEADERS_MAX);
@@ -50,7 +37,8 @@ static void add_header(struct suite_case *c, struct slice name, struct slice val
 static void parse_request(struct suite_case *c)
 {
     struct slice rest = buf_slice(&c->request_text);
-    struct slice line = take_line(&rest);
+    struct slice line;
+    assert_true(vectors_next_line(&rest, &line));
     size_t method = 0;
     while (line.ptr[method] != ' ')
         method++;
@@ -62,10 +50,7 @@ static void parse_request(struct suite_case *c)
     c->request.path = slice_from(target.ptr, path_len);
     if (query != NULL)
         c->request.query = slice_from(query + 1, target.len - path_len - 1);
-    while (rest.len > 0) {
-        line = take_line(&rest);
-        if (line.len == 0)
-            break;
+    while (vectors_next_line(&rest, &line) && line.len > 0) {
         if (line.ptr[0] == ' ') { /* a folded header: the value grows over the line break */
             struct sigv4_header *last = &c->headers[c->request.header_count - 1];
             last->value.len = (size_t)(line.ptr + line.len - last->value.ptr);
@@ -87,10 +72,9 @@ static void load_case(struct suite_case *c, const char *root, const char *name)
     buf_init(&c->request_text, TEXT_MAX);
     buf_init(&c->body_hash, 64);
     c->request.headers = c->headers;
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, TEXT_MAX);
-    read_part(c, "context.json", &text);
-    assert_status(json_parse(buf_slice(&text), &c->context, NULL), STATUS_OK);
+    char path[1200];
+    snprintf(path, sizeof(path), "%s/context.json", c->folder);
+    c->context = vectors_load_file(path);
     read_part(c, "request.txt", &c->request_text);
     parse_request(c);
     const cJSON *keys = json_get_object(c->context, "credentials");
@@ -181,8 +165,7 @@ static void check_query_mode(struct suite_case *c)
     CLEANUP(buf_release) struct buf signature;
     buf_init(&query, TEXT_MAX);
     buf_init(&signature, TEXT_MAX);
-    int64_t expires_s;
-    assert_status(json_get_i64(c->context, "expiration_in_seconds", &expires_s), STATUS_OK);
+    int64_t expires_s = vectors_i64(c->context, "expiration_in_seconds");
     assert_status(sigv4_presign(&c->request, &c->credentials, &c->scope, expires_s, &query),
                   STATUS_OK);
     const char *last = strstr(buf_text(&query), "&X-Amz-Signature=");
@@ -193,37 +176,27 @@ static void check_query_mode(struct suite_case *c)
     assert_string_equal(last + strlen("&X-Amz-Signature="), buf_text(&signature));
 }
 
+static void check_suite_case(const char *folder, const char *name)
+{
+    struct suite_case c;
+    load_case(&c, folder, name);
+    check_header_mode(&c);
+    check_query_mode(&c);
+    release_case(&c);
+}
+
 static void agrees_with_the_aws_suite(void **state)
 {
     (void)state;
-    const char *found = vectors_path("sigv4/v4");
-    if (found == NULL) {
-        printf("skipped: the AWS signing test suite is not here\n");
-        return;
-    }
-    char root[512];
-    snprintf(root, sizeof(root), "%s", found);
-    DIR *folder = opendir(root);
-    assert_non_null(folder);
-    size_t cases = 0;
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        if (entry->d_name[0] == '.')
-            continue;
-        struct suite_case c;
-        load_case(&c, root, entry->d_name);
-        check_header_mode(&c);
-        check_query_mode(&c);
-        release_case(&c);
-        cases++;
-    }
-    closedir(folder);
-    assert_true(cases > 30);
+    const char *folder = vectors_path("sigv4/v4");
+    if (folder != NULL)
+        assert_true(vectors_each_entry(folder, check_suite_case) > 30);
 }
 
 /* --- requests signed by botocore, see data/make_sigv4_vectors.py ----------------------------- */
 
 struct signed_line {
-    cJSON *json;
+    const cJSON *json;
     struct sigv4_header headers[SIGV4_HEADERS_MAX];
     struct sigv4_request request;
     struct sigv4_credentials credentials;
@@ -244,10 +217,12 @@ static void split_url(struct slice url, struct sigv4_request *request)
         request->query = slice_from(query + 1, (size_t)(end - query) - 1);
 }
 
-static void load_line(struct signed_line *l, struct slice text)
+static void load_line(struct signed_line *l, const cJSON *json)
 {
-    *l = (struct signed_line){.request = {.normalize_path = true, .double_encode_path = true}};
-    assert_status(json_parse(text, &l->json, NULL), STATUS_OK);
+    *l = (struct signed_line){
+        .json = json,
+        .request = {.normalize_path = true, .double_encode_path = true},
+    };
     l->credentials = (struct sigv4_credentials){json_get_text(l->json, "access_key_id"),
                                                 json_get_text(l->json, "secret_access_key"),
                                                 json_get_text(l->json, "session_token")};
@@ -276,8 +251,7 @@ static void expect_text(const struct signed_line *l, const char *member, struct 
 {
     struct slice expected = json_get_text(l->json, member);
     if (!slice_equal(expected, got))
-        fail_msg("%s: %s is\n%.*s\nexpected\n%.*s",
-                 cJSON_GetObjectItemCaseSensitive(l->json, "name")->valuestring, member,
+        fail_msg("%s: %s is\n%.*s\nexpected\n%.*s", vectors_text(l->json, "name"), member,
                  SLICE_ARG(got), SLICE_ARG(expected));
 }
 
@@ -296,45 +270,36 @@ static void check_string_to_sign(const struct signed_line *l, const struct sigv4
     expect_text(l, "string_to_sign", buf_slice(&text));
 }
 
-static void check_line(struct signed_line *l, struct sigv4_key_cache *cache)
+static void check_line(const cJSON *json, struct slice line, void *cache)
 {
+    (void)line;
+    struct signed_line l;
+    load_line(&l, json);
     CLEANUP(buf_release) struct buf out;
     buf_init(&out, TEXT_MAX);
-    int64_t expires_s;
-    if (json_get_i64(l->json, "expires", &expires_s) != STATUS_OK) {
-        check_string_to_sign(l, &l->request);
-        assert_status(sigv4_sign_headers(&l->request, &l->credentials, &l->scope, cache, &out),
+    int64_t expires_s = vectors_i64_or(json, "expires", 0);
+    if (expires_s == 0) {
+        check_string_to_sign(&l, &l.request);
+        assert_status(sigv4_sign_headers(&l.request, &l.credentials, &l.scope, cache, &out),
                       STATUS_OK);
-        expect_text(l, "authorization", buf_slice(&out));
+        expect_text(&l, "authorization", buf_slice(&out));
         return;
     }
-    assert_status(sigv4_presign(&l->request, &l->credentials, &l->scope, expires_s, &out),
-                  STATUS_OK);
+    assert_status(sigv4_presign(&l.request, &l.credentials, &l.scope, expires_s, &out), STATUS_OK);
     const char *last = strstr(buf_text(&out), "&X-Amz-Signature=");
     assert_non_null(last);
-    struct sigv4_request presigned = l->request;
+    struct sigv4_request presigned = l.request;
     presigned.query = slice_from(out.ptr, (size_t)(last - buf_text(&out)));
-    check_string_to_sign(l, &presigned);
-    expect_text(l, "signature", slice_from_str(last + strlen("&X-Amz-Signature=")));
+    check_string_to_sign(&l, &presigned);
+    expect_text(&l, "signature", slice_from_str(last + strlen("&X-Amz-Signature=")));
 }
 
 static void agrees_with_botocore(void **state)
 {
     (void)state;
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 1024 * 1024);
-    read_whole_file("tests/unit/data/sigv4_botocore.jsonl", &text);
-    struct slice rest = buf_slice(&text);
     struct sigv4_key_cache cache = {.filled = false}; /* one for all: it must notice every change */
-    size_t lines = 0;
-    while (rest.len > 0) {
-        struct signed_line l;
-        load_line(&l, take_line(&rest));
-        check_line(&l, &cache);
-        cJSON_Delete(l.json);
-        lines++;
-    }
-    assert_true(lines > 100);
+    assert_true(vectors_each_line("tests/unit/data/sigv4_botocore.jsonl", check_line, &cache) >
+                100);
     sigv4_key_cache_release(&cache);
 }
 
@@ -367,16 +332,9 @@ static void check_msk_vector(const cJSON *vector)
 static void agrees_with_the_msk_signers(void **state)
 {
     (void)state;
-    const char *path = vectors_path("msk/msk_iam_vectors.json");
-    if (path == NULL) {
-        printf("skipped: msk_iam_vectors.json is not here\n");
+    CLEANUP(json_freep) cJSON *json = vectors_load("msk/msk_iam_vectors.json");
+    if (json == NULL)
         return;
-    }
-    CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 1024 * 1024);
-    read_whole_file(path, &text);
-    CLEANUP(json_freep) cJSON *json = NULL;
-    assert_status(json_parse(buf_slice(&text), &json, NULL), STATUS_OK);
     const cJSON *vectors = json_get_array(json, "vectors");
     assert_true(cJSON_GetArraySize(vectors) > 4);
     const cJSON *vector;
@@ -465,9 +423,10 @@ static void an_escaped_slash_is_no_separator(void **state)
         buf_init(&signed_headers, TEXT_MAX);
         assert_status(sigv4_canonical_request(&request, &canonical, &signed_headers), STATUS_OK);
         struct slice rest = buf_slice(&canonical);
-        take_line(&rest);
-        struct slice path = take_line(&rest);
-        assert_slice_equal(path, paths[i].canonical);
+        struct slice line;
+        for (int number = 0; number < 2; number++) /* the method, then the path */
+            assert_true(vectors_next_line(&rest, &line));
+        assert_slice_equal(line, paths[i].canonical);
     }
 }
 

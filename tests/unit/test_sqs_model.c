@@ -1,21 +1,23 @@
-#include "tests/unit/sqs_model_world.h"
+#include "tests/harness/sqs_world.h"
+
+#include "common/mem.h"
 
 /* --- standard queues ------------------------------------------------------------------------- */
 
 static void a_message_comes_with_what_was_sent(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     struct sqs_model_message_attribute attribute = {.name = SLICE_LITERAL("attribName1"),
                                                     .data_type = SLICE_LITERAL("String"),
                                                     .value = SLICE_LITERAL("attribValue 1")};
-    struct sqs_model_send entry = message("hello");
+    struct sqs_model_send entry = sqs_world_message("hello");
     entry.attributes = &attribute;
     entry.attribute_count = 1;
-    struct sqs_model_sent sent = send(w->standard, entry, T0);
+    struct sqs_model_sent sent = sqs_world_send(w->standard, entry, T0);
     assert_string_equal(sent.body_md5, "5d41402abc4b2a76b9719d911017c592");
     assert_string_equal(sent.attributes_md5, "19e27d4e946b072f3f58da80d94fd778"); /* AWS's page */
     assert_string_equal(sent.sequence_number, "");
-    assert_int_equal(receive(w, w->standard, 10, 30, T0 + 5), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 30, T0 + 5), 1);
     assert_slice_equal(w->got[0].body, "hello");
     assert_string_equal(w->got[0].message_id, sent.message_id);
     assert_string_equal(w->got[0].body_md5, sent.body_md5);
@@ -28,14 +30,14 @@ static void a_message_comes_with_what_was_sent(void **state)
 
 static void visibility_ends_on_the_millisecond(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
-    assert_int_equal(receive(w, w->standard, 1, 10, T0), 1);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 10, T0), 1);
     char first[SQS_MODEL_HANDLE_SIZE];
     memcpy(first, w->got[0].receipt_handle, sizeof(first));
     assert_int_equal(sqs_model_next_ms(w->standard), T0 + 10 * SECOND);
-    assert_int_equal(receive(w, w->standard, 1, 10, T0 + 10 * SECOND - 1), 0);
-    assert_int_equal(receive(w, w->standard, 1, 10, T0 + 10 * SECOND), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 10, T0 + 10 * SECOND - 1), 0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 10, T0 + 10 * SECOND), 1);
     assert_int_equal(w->got[0].receive_count, 2);
     assert_int_equal(w->got[0].first_receive_ms, T0);
     assert_string_not_equal(first, w->got[0].receipt_handle);
@@ -43,148 +45,151 @@ static void visibility_ends_on_the_millisecond(void **state)
 
 static void delay_ends_on_the_millisecond(void **state)
 {
-    struct world *w = *state;
-    struct sqs_model_send entry = message("a");
+    struct sqs_world *w = *state;
+    struct sqs_model_send entry = sqs_world_message("a");
     entry.delay_seconds = 900;
-    send(w->standard, entry, T0);
+    sqs_world_send(w->standard, entry, T0);
     assert_int_equal(sqs_model_depth(w->standard, T0).delayed, 1);
-    assert_int_equal(receive(w, w->standard, 1, 10, T0 + 900 * SECOND - 1), 0);
-    assert_int_equal(receive(w, w->standard, 1, 10, T0 + 900 * SECOND), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 10, T0 + 900 * SECOND - 1), 0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 10, T0 + 900 * SECOND), 1);
 }
 
 static void message_timer_overrides_queue_delay_and_zero_is_not_absent(void **state)
 {
-    struct world *w = *state;
-    set_attribute(w, w->standard, "DelaySeconds", "60", T0);
-    struct sqs_model_send entry = message("absent");
-    send(w->standard, entry, T0);
-    entry = message("zero");
+    struct sqs_world *w = *state;
+    sqs_world_set_attribute(w, w->standard, "DelaySeconds", "60", T0);
+    struct sqs_model_send entry = sqs_world_message("absent");
+    sqs_world_send(w->standard, entry, T0);
+    entry = sqs_world_message("zero");
     entry.delay_seconds = 0;
-    send(w->standard, entry, T0);
-    entry = message("five");
+    sqs_world_send(w->standard, entry, T0);
+    entry = sqs_world_message("five");
     entry.delay_seconds = 5;
-    send(w->standard, entry, T0);
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0), 1);
+    sqs_world_send(w->standard, entry, T0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0), 1);
     assert_slice_equal(w->got[0].body, "zero");
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0 + 5 * SECOND), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0 + 5 * SECOND), 1);
     assert_slice_equal(w->got[0].body, "five");
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0 + 60 * SECOND), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0 + 60 * SECOND), 1);
     assert_slice_equal(w->got[0].body, "absent");
 }
 
 static void delay_change_spares_what_a_standard_queue_holds(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("before"), T0);
-    set_attribute(w, w->standard, "DelaySeconds", "60", T0 + 1);
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0 + 2), 1);
-    send(w->standard, message("delayed"), T0 + 3);
-    set_attribute(w, w->standard, "DelaySeconds", "0", T0 + 4);
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0 + 5), 0);
-    assert_int_equal(receive(w, w->standard, 10, 3600, T0 + 3 + 60 * SECOND), 1);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("before"), T0);
+    sqs_world_set_attribute(w, w->standard, "DelaySeconds", "60", T0 + 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0 + 2), 1);
+    sqs_world_send(w->standard, sqs_world_message("delayed"), T0 + 3);
+    sqs_world_set_attribute(w, w->standard, "DelaySeconds", "0", T0 + 4);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0 + 5), 0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 3600, T0 + 3 + 60 * SECOND), 1);
 }
 
 static void stale_handles_do_nothing_on_standard_queues(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     char stale[SQS_MODEL_HANDLE_SIZE];
-    send(w->standard, message("a"), T0);
-    receive(w, w->standard, 1, 1, T0);
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    sqs_world_receive(w, w->standard, 1, 1, T0);
     memcpy(stale, w->got[0].receipt_handle, sizeof(stale));
-    receive(w, w->standard, 1, 5, T0 + SECOND);
-    delete_ok(w, w->standard, stale, T0 + SECOND);       /* 200, and yet: */
-    change_ok(w, w->standard, stale, 3600, T0 + SECOND); /* proves nothing */
-    assert_int_equal(receive(w, w->standard, 1, 5, T0 + 6 * SECOND), 1);
+    sqs_world_receive(w, w->standard, 1, 5, T0 + SECOND);
+    sqs_world_delete_ok(w, w->standard, stale, T0 + SECOND);       /* 200, and yet: */
+    sqs_world_change_ok(w, w->standard, stale, 3600, T0 + SECOND); /* proves nothing */
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 5, T0 + 6 * SECOND), 1);
     /* Expired, but nobody has received it since: it deletes. */
-    delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + 60 * SECOND);
-    assert_int_equal(receive(w, w->standard, 1, 5, T0 + 60 * SECOND), 0);
-    delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + 60 * SECOND); /* twice is fine */
+    sqs_world_delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + 60 * SECOND);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 5, T0 + 60 * SECOND), 0);
+    sqs_world_delete_ok(w, w->standard, w->got[0].receipt_handle,
+                        T0 + 60 * SECOND); /* twice is fine */
 }
 
 static void change_visibility_needs_a_message_in_flight(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
-    receive(w, w->standard, 1, 1, T0);
-    change_fails(w, w->standard, w->got[0].receipt_handle, 5, T0 + SECOND,
-                 "AWS.SimpleQueueService.MessageNotInflight");
-    delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + SECOND);
-    change_fails(w, w->standard, w->got[0].receipt_handle, 5, T0 + SECOND, "InvalidParameterValue");
-    change_fails(w, w->standard, "nonsense", 5, T0, "ReceiptHandleIsInvalid");
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    sqs_world_receive(w, w->standard, 1, 1, T0);
+    sqs_world_change_fails(w, w->standard, w->got[0].receipt_handle, 5, T0 + SECOND,
+                           "AWS.SimpleQueueService.MessageNotInflight");
+    sqs_world_delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + SECOND);
+    sqs_world_change_fails(w, w->standard, w->got[0].receipt_handle, 5, T0 + SECOND,
+                           "InvalidParameterValue");
+    sqs_world_change_fails(w, w->standard, "nonsense", 5, T0, "ReceiptHandleIsInvalid");
 }
 
 static void a_handle_belongs_to_its_queue_and_cannot_be_forged(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
-    receive(w, w->standard, 1, 30, T0);
-    struct sqs_model_queue *other = make_queue(w, "other", NULL, 0);
-    assert_false(sqs_model_delete(other, handle(w, 0), T0, &w->error));
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    sqs_world_receive(w, w->standard, 1, 30, T0);
+    struct sqs_model_queue *other = sqs_world_make_queue(w, "other", NULL, 0);
+    assert_false(sqs_model_delete(other, sqs_world_handle(w, 0), T0, &w->error));
     assert_string_equal(w->error.code, "ReceiptHandleIsInvalid");
     char *last = &w->got[0].receipt_handle[strlen(w->got[0].receipt_handle) - 1];
     *last = *last == '0' ? '1' : '0';
-    assert_false(sqs_model_delete(w->standard, handle(w, 0), T0, &w->error));
+    assert_false(sqs_model_delete(w->standard, sqs_world_handle(w, 0), T0, &w->error));
 }
 
 static void visibility_is_capped_at_twelve_hours_from_the_receive(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
-    receive(w, w->standard, 1, 43200, T0);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    sqs_world_receive(w, w->standard, 1, 43200, T0);
     const char *h = w->got[0].receipt_handle;
-    change_ok(w, w->standard, h, 43200 - 100, T0 + 100 * SECOND);
-    change_fails(w, w->standard, h, 43200 - 99, T0 + 100 * SECOND, "InvalidParameterValue");
-    change_fails(w, w->standard, h, 43201, T0, "InvalidParameterValue");
-    change_fails(w, w->standard, h, -1, T0, "InvalidParameterValue");
-    change_ok(w, w->standard, h, 0, T0 + 200 * SECOND);
-    assert_int_equal(receive(w, w->standard, 1, 30, T0 + 200 * SECOND), 1);
+    sqs_world_change_ok(w, w->standard, h, 43200 - 100, T0 + 100 * SECOND);
+    sqs_world_change_fails(w, w->standard, h, 43200 - 99, T0 + 100 * SECOND,
+                           "InvalidParameterValue");
+    sqs_world_change_fails(w, w->standard, h, 43201, T0, "InvalidParameterValue");
+    sqs_world_change_fails(w, w->standard, h, -1, T0, "InvalidParameterValue");
+    sqs_world_change_ok(w, w->standard, h, 0, T0 + 200 * SECOND);
+    assert_int_equal(sqs_world_receive(w, w->standard, 1, 30, T0 + 200 * SECOND), 1);
 }
 
 static void in_flight_limit_is_an_error_only_for_short_polls_of_standard_queues(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     char id[16];
     for (int i = 0; i < 25; i++) {
-        send(w->standard, message("a"), T0);
+        sqs_world_send(w->standard, sqs_world_message("a"), T0);
         snprintf(id, sizeof(id), "%d", i);
-        send(w->fifo, fifo_message("a", id, id), T0);
+        sqs_world_send(w->fifo, sqs_world_fifo_message("a", id, id), T0);
     }
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(receive(w, w->standard, 10, 30, T0), 10);
-        assert_int_equal(receive(w, w->fifo, 10, 30, T0), 10);
+        assert_int_equal(sqs_world_receive(w, w->standard, 10, 30, T0), 10);
+        assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 10);
     }
-    struct sqs_model_receive spec = receive_spec(10, 30);
+    struct sqs_model_receive spec = sqs_world_receive_spec(10, 30);
     assert_false(sqs_model_receive(w->standard, &spec, T0, w->got, &w->count, &w->error));
     assert_string_equal(w->error.code, "OverLimit");
     assert_int_equal(w->error.http_status, 403);
     spec.wait_seconds = 20;
     assert_true(sqs_model_receive(w->standard, &spec, T0, w->got, &w->count, &w->error));
     assert_int_equal(w->count, 0);
-    assert_int_equal(receive(w, w->fifo, 10, 30, T0), 0);
-    assert_int_equal(receive(w, w->standard, 10, 30, T0 + 30 * SECOND), 10);
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 0);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 30, T0 + 30 * SECOND), 10);
 }
 
 static void retention_drops_old_messages(void **state)
 {
-    struct world *w = *state;
-    set_attribute(w, w->standard, "MessageRetentionPeriod", "60", T0);
-    send(w->standard, message("old"), T0);
-    send(w->standard, message("held"), T0);
-    receive(w, w->standard, 1, 3600, T0);
-    send(w->standard, message("young"), T0 + 30 * SECOND);
+    struct sqs_world *w = *state;
+    sqs_world_set_attribute(w, w->standard, "MessageRetentionPeriod", "60", T0);
+    sqs_world_send(w->standard, sqs_world_message("old"), T0);
+    sqs_world_send(w->standard, sqs_world_message("held"), T0);
+    sqs_world_receive(w, w->standard, 1, 3600, T0);
+    sqs_world_send(w->standard, sqs_world_message("young"), T0 + 30 * SECOND);
     assert_int_equal(sqs_model_depth(w->standard, T0 + 60 * SECOND - 1).visible, 2);
     struct sqs_model_depth depth = sqs_model_depth(w->standard, T0 + 60 * SECOND);
     assert_int_equal(depth.visible, 1);
     assert_int_equal(depth.in_flight, 0);
-    delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + 61 * SECOND);
+    sqs_world_delete_ok(w, w->standard, w->got[0].receipt_handle, T0 + 61 * SECOND);
 }
 
 static void duplicate_and_disorder_are_faults_on_demand(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
-    send(w->standard, message("b"), T0);
-    struct sqs_model_receive spec = receive_spec(1, 30);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
+    sqs_world_send(w->standard, sqs_world_message("b"), T0);
+    struct sqs_model_receive spec = sqs_world_receive_spec(1, 30);
     spec.skip = 1;
     assert_true(sqs_model_receive(w->standard, &spec, T0, w->got, &w->count, &w->error));
     assert_slice_equal(w->got[0].body, "b");
@@ -192,7 +197,7 @@ static void duplicate_and_disorder_are_faults_on_demand(void **state)
     spec.duplicate = true;
     assert_true(sqs_model_receive(w->standard, &spec, T0, w->got, &w->count, &w->error));
     assert_slice_equal(w->got[0].body, "a");
-    assert_int_equal(receive(w, w->standard, 10, 30, T0), 1);
+    assert_int_equal(sqs_world_receive(w, w->standard, 10, 30, T0), 1);
     assert_slice_equal(w->got[0].body, "a");
     assert_int_equal(w->got[0].receive_count, 2);
 }
@@ -201,33 +206,35 @@ static void duplicate_and_disorder_are_faults_on_demand(void **state)
 
 static void send_refuses_what_breaks_a_rule(void **state)
 {
-    struct world *w = *state;
-    struct sqs_model_send entry = message("");
-    send_fails(w->standard, entry, "MissingParameter");
-    entry = message("a");
+    struct sqs_world *w = *state;
+    struct sqs_model_send entry = sqs_world_message("");
+    sqs_world_send_fails(w->standard, entry, "MissingParameter");
+    entry = sqs_world_message("a");
     entry.delay_seconds = 901;
-    send_fails(w->standard, entry, "InvalidParameterValue");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
     entry.delay_seconds = -1;
-    send_fails(w->standard, entry, "InvalidParameterValue");
-    entry = message("a");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
+    entry = sqs_world_message("a");
     entry.deduplication_id = SLICE_LITERAL("x");
-    send_fails(w->standard, entry, "InvalidParameterValue");
-    entry = message("a");
-    send_fails(w->fifo, entry, "MissingParameter"); /* no group */
-    send_fails(w->fifo, fifo_message("a", "", "1"), "InvalidParameterValue");
-    send_fails(w->fifo, fifo_message("a", "g h", "1"), "InvalidParameterValue");
-    send_fails(w->fifo, fifo_message("a", "g", "\x7f"), "InvalidParameterValue");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
+    entry = sqs_world_message("a");
+    sqs_world_send_fails(w->fifo, entry, "MissingParameter"); /* no group */
+    sqs_world_send_fails(w->fifo, sqs_world_fifo_message("a", "", "1"), "InvalidParameterValue");
+    sqs_world_send_fails(w->fifo, sqs_world_fifo_message("a", "g h", "1"), "InvalidParameterValue");
+    sqs_world_send_fails(w->fifo, sqs_world_fifo_message("a", "g", "\x7f"),
+                         "InvalidParameterValue");
     char long_id[130];
     memset(long_id, 'x', 129);
     long_id[129] = '\0';
-    send_fails(w->fifo, fifo_message("a", "g", long_id), "InvalidParameterValue");
+    sqs_world_send_fails(w->fifo, sqs_world_fifo_message("a", "g", long_id),
+                         "InvalidParameterValue");
     long_id[128] = '\0';
-    send(w->fifo, fifo_message("a", long_id, long_id), T0);
+    sqs_world_send(w->fifo, sqs_world_fifo_message("a", long_id, long_id), T0);
 }
 
 static void bodies_hold_only_the_characters_that_sqs_admits(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     static const char *const bad[] = {
         "\x01",     "a\x08",        "\x0b",         "\x1f",         "\xff",
         "\xc0\x80", "\xed\xa0\x80", "\xef\xbf\xbe", "\xef\xbf\xbf", "\xf4\x90\x80\x80",
@@ -238,36 +245,36 @@ static void bodies_hold_only_the_characters_that_sqs_admits(void **state)
         "\xee\x80\x80", "\xef\xbf\xbd", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-        send_fails(w->standard, message(bad[i]), "InvalidMessageContents");
+        sqs_world_send_fails(w->standard, sqs_world_message(bad[i]), "InvalidMessageContents");
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        send(w->standard, message(good[i]), T0);
+        sqs_world_send(w->standard, sqs_world_message(good[i]), T0);
 }
 
 static void sizes_are_exact(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     size_t most = SQS_MODEL_MESSAGE_BYTES_MAX;
     char *big = mem_alloc(most + 1);
     memset(big, 'x', most + 1);
-    struct sqs_model_send entry = message("a");
+    struct sqs_model_send entry = sqs_world_message("a");
     entry.body = slice_from(big, most + 1);
-    send_fails(w->standard, entry, "InvalidParameterValue");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
     entry.body.len = most;
-    send(w->standard, entry, T0);
+    sqs_world_send(w->standard, entry, T0);
     struct sqs_model_message_attribute attribute = {.name = SLICE_LITERAL("n"),
                                                     .data_type = SLICE_LITERAL("String"),
                                                     .value = SLICE_LITERAL("v")};
     entry.attributes = &attribute;
     entry.attribute_count = 1;
-    send_fails(w->standard, entry, "InvalidParameterValue");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
     entry.body.len = most - 8; /* "n" "String" "v" */
-    send(w->standard, entry, T0);
-    set_attribute(w, w->standard, "MaximumMessageSize", "1024", T0);
-    entry = message("a");
+    sqs_world_send(w->standard, entry, T0);
+    sqs_world_set_attribute(w, w->standard, "MaximumMessageSize", "1024", T0);
+    entry = sqs_world_message("a");
     entry.body = slice_from(big, 1025);
-    send_fails(w->standard, entry, "InvalidParameterValue");
+    sqs_world_send_fails(w->standard, entry, "InvalidParameterValue");
 
-    struct sqs_model_send batch[2] = {message("a"), message("a")};
+    struct sqs_model_send batch[2] = {sqs_world_message("a"), sqs_world_message("a")};
     batch[0].id = SLICE_LITERAL("a");
     batch[1].id = SLICE_LITERAL("b");
     batch[0].body = slice_from(big, most / 2);
@@ -281,7 +288,7 @@ static void sizes_are_exact(void **state)
 
 static void batches_are_refused_whole(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     struct slice ids[11];
     char text[11][8];
     for (size_t i = 0; i < 11; i++) {
@@ -309,7 +316,7 @@ static void batches_are_refused_whole(void **state)
 
 static void receive_limits(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     static const struct {
         int64_t most, visibility, wait;
         bool valid;
@@ -318,7 +325,7 @@ static void receive_limits(void **state)
         {1, 43201, 0, false}, {1, -1, 0, false},     {1, 0, 21, false}, {1, 0, -1, false},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct sqs_model_receive spec = receive_spec(cases[i].most, cases[i].visibility);
+        struct sqs_model_receive spec = sqs_world_receive_spec(cases[i].most, cases[i].visibility);
         spec.wait_seconds = cases[i].wait;
         assert_int_equal(sqs_model_receive(w->standard, &spec, T0, w->got, &w->count, &w->error),
                          cases[i].valid);
@@ -327,7 +334,7 @@ static void receive_limits(void **state)
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
-static void create_fails(struct world *w, const char *name, const struct sqs_model_pair *pairs,
+static void create_fails(struct sqs_world *w, const char *name, const struct sqs_model_pair *pairs,
                          size_t count, int64_t now_ms, const char *code)
 {
     assert_false(
@@ -337,40 +344,41 @@ static void create_fails(struct world *w, const char *name, const struct sqs_mod
 
 static void queue_names_and_attributes_are_checked(void **state)
 {
-    struct world *w = *state;
-    struct sqs_model_pair fifo = pair("FifoQueue", "true");
+    struct sqs_world *w = *state;
+    struct sqs_model_pair fifo = sqs_world_pair("FifoQueue", "true");
     create_fails(w, "no.fifo", NULL, 0, T0, "InvalidParameterValueException");
     create_fails(w, "no", &fifo, 1, T0, "InvalidParameterValueException");
     create_fails(w, "a b", NULL, 0, T0, "InvalidParameterValueException");
     create_fails(w, "", NULL, 0, T0, "InvalidParameterValueException");
-    struct sqs_model_pair bad = pair("DelaySeconds", "901");
+    struct sqs_model_pair bad = sqs_world_pair("DelaySeconds", "901");
     create_fails(w, "q", &bad, 1, T0, "InvalidAttributeValue");
-    bad = pair("DelaySeconds", "1x");
+    bad = sqs_world_pair("DelaySeconds", "1x");
     create_fails(w, "q", &bad, 1, T0, "InvalidAttributeValue");
-    bad = pair("NoSuchThing", "1");
+    bad = sqs_world_pair("NoSuchThing", "1");
     create_fails(w, "q", &bad, 1, T0, "InvalidAttributeName");
-    bad = pair("ContentBasedDeduplication", "true");
+    bad = sqs_world_pair("ContentBasedDeduplication", "true");
     create_fails(w, "q", &bad, 1, T0, "InvalidAttributeName");
-    bad = pair("FifoQueue", "false");
+    bad = sqs_world_pair("FifoQueue", "false");
     create_fails(w, "q", &bad, 1, T0, "InvalidAttributeName");
-    struct sqs_model_pair fast[] = {fifo, pair("FifoThroughputLimit", "perMessageGroupId")};
+    struct sqs_model_pair fast[] = {fifo,
+                                    sqs_world_pair("FifoThroughputLimit", "perMessageGroupId")};
     create_fails(w, "q.fifo", fast, 2, T0, "InvalidAttributeValue");
 }
 
 static void creating_again_needs_equal_attributes(void **state)
 {
-    struct world *w = *state;
-    struct sqs_model_pair same = pair("DelaySeconds", "0");
+    struct sqs_world *w = *state;
+    struct sqs_model_pair same = sqs_world_pair("DelaySeconds", "0");
     assert_true(sqs_model_create_queue(w->model, SLICE_LITERAL(STANDARD), &same, 1, T0, &w->error));
-    same = pair("DelaySeconds", "1");
+    same = sqs_world_pair("DelaySeconds", "1");
     create_fails(w, STANDARD, &same, 1, T0, "QueueNameExists");
     assert_string_equal(w->error.query_code, "QueueAlreadyExists");
 }
 
 static void deleted_names_rest_for_a_minute(void **state)
 {
-    struct world *w = *state;
-    send(w->standard, message("a"), T0);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->standard, sqs_world_message("a"), T0);
     sqs_model_delete_queue(w->model, w->standard, T0);
     struct sqs_model_queue *gone;
     assert_false(sqs_model_find_queue(w->model, SLICE_LITERAL(STANDARD), &gone, &w->error));
@@ -382,10 +390,10 @@ static void deleted_names_rest_for_a_minute(void **state)
 
 static void purge_empties_once_a_minute(void **state)
 {
-    struct world *w = *state;
-    send(w->fifo, fifo_message("a", "g", "1"), T0);
-    send(w->fifo, fifo_message("b", "g", "2"), T0);
-    receive(w, w->fifo, 1, 30, T0);
+    struct sqs_world *w = *state;
+    sqs_world_send(w->fifo, sqs_world_fifo_message("a", "g", "1"), T0);
+    sqs_world_send(w->fifo, sqs_world_fifo_message("b", "g", "2"), T0);
+    sqs_world_receive(w, w->fifo, 1, 30, T0);
     assert_true(sqs_model_purge_queue(w->fifo, T0, &w->error));
     assert_int_equal(sqs_model_depth(w->fifo, T0).visible, 0);
     assert_int_equal(sqs_model_depth(w->fifo, T0).in_flight, 0);
@@ -401,11 +409,11 @@ static void on_attribute(void *ctx, const char *name, const char *value)
 
 static void attributes_are_told_as_text(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     struct buf text;
     buf_init(&text, 4096);
     struct slice all = SLICE_LITERAL("All");
-    send(w->fifo, fifo_message("a", "g", "1"), T0);
+    sqs_world_send(w->fifo, sqs_world_fifo_message("a", "g", "1"), T0);
     assert_true(sqs_model_get_attributes(w->fifo, &all, 1, T0, on_attribute, &text, &w->error));
     static const char *const expected[] = {
         "FifoQueue=true\n",
@@ -435,7 +443,7 @@ static void attributes_are_told_as_text(void **state)
  * those that are must come, each once. */
 static void agrees_with_a_naive_queue(void **state)
 {
-    struct world *w = *state;
+    struct sqs_world *w = *state;
     enum { MESSAGES = 400, GONE = -1 };
     int64_t visible_from[MESSAGES];
     char(*handles)[SQS_MODEL_HANDLE_SIZE] = mem_calloc(MESSAGES, sizeof(*handles));
@@ -443,15 +451,15 @@ static void agrees_with_a_naive_queue(void **state)
     prng_init(&random, 11);
     sqs_model_free(w->model); /* without the small in-flight limit */
     w->model = sqs_model_new(&(struct sqs_model_options){.seed = 7});
-    w->standard = make_queue(w, STANDARD, NULL, 0);
+    w->standard = sqs_world_make_queue(w, STANDARD, NULL, 0);
     int64_t now_ms = T0;
     char body[16];
     for (int i = 0; i < MESSAGES; i++) {
-        struct sqs_model_send entry = message(body);
+        struct sqs_model_send entry = sqs_world_message(body);
         snprintf(body, sizeof(body), "%d", i);
         entry.body = slice_from_str(body);
         entry.delay_seconds = (int64_t)prng_below(&random, 60);
-        send(w->standard, entry, now_ms);
+        sqs_world_send(w->standard, entry, now_ms);
         visible_from[i] = now_ms + entry.delay_seconds * SECOND;
         handles[i][0] = '\0';
     }
@@ -462,10 +470,10 @@ static void agrees_with_a_naive_queue(void **state)
             expected += visible_from[i] != GONE && visible_from[i] <= now_ms;
         int64_t most = 1 + (int64_t)prng_below(&random, 10);
         int64_t visibility = 1 + (int64_t)prng_below(&random, 30);
-        receive(w, w->standard, most, visibility, now_ms);
+        sqs_world_receive(w, w->standard, most, visibility, now_ms);
         assert_int_equal(w->count, expected < (size_t)most ? expected : (size_t)most);
         for (size_t k = 0; k < w->count; k++) {
-            int index = body_number(w, k);
+            int index = sqs_world_body_number(w, k);
             assert_true(visible_from[index] != GONE && visible_from[index] <= now_ms);
             visible_from[index] = now_ms + visibility * SECOND;
             memcpy(handles[index], w->got[k].receipt_handle, sizeof(handles[index]));
@@ -474,11 +482,11 @@ static void agrees_with_a_naive_queue(void **state)
         if (handles[touched][0] == '\0' || visible_from[touched] == GONE)
             continue;
         if (prng_below(&random, 8) == 0) {
-            delete_ok(w, w->standard, handles[touched], now_ms);
+            sqs_world_delete_ok(w, w->standard, handles[touched], now_ms);
             visible_from[touched] = GONE;
         } else if (visible_from[touched] > now_ms) {
             int64_t seconds = (int64_t)prng_below(&random, 20);
-            change_ok(w, w->standard, handles[touched], seconds, now_ms);
+            sqs_world_change_ok(w, w->standard, handles[touched], seconds, now_ms);
             visible_from[touched] = now_ms + seconds * SECOND;
         }
     }
@@ -490,9 +498,9 @@ static void the_same_seed_gives_the_same_answers(void **state)
     (void)state;
     char first[SQS_MODEL_MESSAGE_ID_SIZE] = "";
     for (int run = 0; run < 2; run++) {
-        struct world w = {.model = sqs_model_new(&(struct sqs_model_options){.seed = 3})};
-        w.standard = make_queue(&w, STANDARD, NULL, 0);
-        struct sqs_model_sent sent = send(w.standard, message("a"), T0);
+        struct sqs_world w = {.model = sqs_model_new(&(struct sqs_model_options){.seed = 3})};
+        w.standard = sqs_world_make_queue(&w, STANDARD, NULL, 0);
+        struct sqs_model_sent sent = sqs_world_send(w.standard, sqs_world_message("a"), T0);
         if (run == 0)
             memcpy(first, sent.message_id, sizeof(first));
         else

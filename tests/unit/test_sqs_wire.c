@@ -1,6 +1,7 @@
 #include "tests/harness/unit.h"
 
 #include "common/sqs_wire.h"
+#include "tests/harness/vectors.h"
 
 #define QUEUE "https://sqs.eu-west-1.amazonaws.com/1/q"
 
@@ -69,13 +70,9 @@ static void test_receive_request(void **state)
     buf_init(&out, 64 * KIB);
     sqs_wire_receive(&out, &(struct sqs_receive_spec){QUEUE, 10, 20, 10});
     CLEANUP(json_freep) cJSON *json = parse(buf_text(&out));
-    int64_t number;
-    assert_status(json_get_i64(json, "MaxNumberOfMessages", &number), STATUS_OK);
-    assert_int_equal(number, 10);
-    assert_status(json_get_i64(json, "WaitTimeSeconds", &number), STATUS_OK);
-    assert_int_equal(number, 20);
-    assert_status(json_get_i64(json, "VisibilityTimeout", &number), STATUS_OK);
-    assert_int_equal(number, 10);
+    assert_int_equal(vectors_i64(json, "MaxNumberOfMessages"), 10);
+    assert_int_equal(vectors_i64(json, "WaitTimeSeconds"), 20);
+    assert_int_equal(vectors_i64(json, "VisibilityTimeout"), 10);
     assert_int_equal(cJSON_GetArraySize(json_get_array(json, "MessageSystemAttributeNames")), 4);
     assert_int_equal(cJSON_GetArraySize(json_get_array(json, "AttributeNames")), 4);
 }
