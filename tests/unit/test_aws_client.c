@@ -1,12 +1,6 @@
-#include "tests/harness/unit.h"
+#include "tests/harness/aws_rig.h"
 
 #include <time.h>
-
-#include "common/aws_client.h"
-#include "common/limits.h"
-#include "common/mem.h"
-#include "common/num.h"
-#include "tests/harness/http_script.h"
 
 #define SEEN_MAX 8 /* requests that are remembered */
 
@@ -23,24 +17,9 @@ struct seen {
     char body[128];
 };
 
-/* One answer; the last one is repeated. */
-struct play {
-    int status;
-    const char *headers;
-    const char *body;
-    bool close;         /* says nothing and closes */
-    int64_t date_off_s; /* of the Date header, if not 0 */
-};
-
 struct fixture {
-    struct loop *loop;
-    struct http *http;
-    struct aws_credentials *credentials;
+    struct aws_rig rig;
     struct aws_client *client;
-    struct http_script *script;
-    const struct play *plays;
-    size_t play_count;
-    unsigned requests;
     struct seen seen[SEEN_MAX];
 
     unsigned done;
@@ -57,22 +36,11 @@ static void copy(struct slice from, char *to, size_t size)
     snprintf(to, size, "%.*s", SLICE_ARG(from));
 }
 
-static void append_date(struct buf *headers, int64_t off_s)
-{
-    time_t at = time(NULL) + (time_t)off_s;
-    struct tm tm;
-    char text[64];
-    assert_non_null(gmtime_r(&at, &tm));
-    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    buf_printf(headers, "Date: %s\r\n", text);
-}
-
 static void on_script(void *ctx, const struct http_script_request *request,
                       struct http_script_answer *answer)
 {
     struct fixture *f = ctx;
     struct seen *seen = &f->seen[MIN(request->number, SEEN_MAX - 1)];
-    f->requests++;
     assert_slice_equal(request->line, "POST / HTTP/1.1");
     seen->connection = request->connection;
     copy(http_script_header(request, "X-Amz-Target"), seen->target, sizeof(seen->target));
@@ -87,56 +55,31 @@ static void on_script(void *ctx, const struct http_script_request *request,
          sizeof(seen->query_mode));
     copy(request->body, seen->body, sizeof(seen->body));
 
-    const struct play *play = &f->plays[MIN(request->number, f->play_count - 1)];
-    if (play->close) {
-        answer->close = true;
-        return;
-    }
-    CLEANUP(buf_release) struct buf headers;
-    buf_init(&headers, KIB);
-    if (play->headers != NULL)
-        buf_append_str(&headers, play->headers);
-    if (play->date_off_s != 0)
-        append_date(&headers, play->date_off_s);
-    http_script_reply(answer, play->status, buf_text(&headers), play->body);
+    aws_rig_play(&f->rig, request, answer);
 }
 
-static void fixture_init(struct fixture *f, enum endpoint_service service, const struct play *plays,
-                         size_t play_count)
+static void fixture_init(struct fixture *f, enum endpoint_service service,
+                         const struct aws_play *plays, size_t play_count)
 {
-    *f = (struct fixture){.plays = plays, .play_count = play_count, .wanted = 1};
-    assert_int_equal(setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1), 0);
-    assert_int_equal(setenv("AWS_SECRET_ACCESS_KEY", "secret", 1), 0);
-    assert_int_equal(setenv("AWS_SESSION_TOKEN", "the-token", 1), 0);
-    f->loop = loop_new();
-    f->http =
-        http_new(f->loop, &(struct http_options){.connections_max = 8, .connect_timeout_ms = 2000});
-    f->credentials = aws_credentials_new(f->loop, f->http, "eu-west-1");
-    f->script = http_script_new(f->loop, on_script, f);
-    struct endpoint endpoint;
-    struct endpoint_query query = {
-        .service = service,
-        .region = SLICE_LITERAL("eu-west-1"),
-        .custom_url = slice_from_str(http_script_url(f->script)),
-    };
-    assert_status(endpoint_resolve(&query, &endpoint, NULL), STATUS_OK);
-    f->client = aws_client_new(
-        f->loop, f->http, f->credentials,
-        &(struct aws_client_options){
-            .service = service,
-            .endpoint = &endpoint,
-            .target_prefix = service == ENDPOINT_SQS ? "AmazonSQS" : "DynamoDB_20120810",
-            .seed = 7,
-        });
+    *f = (struct fixture){.wanted = 1};
+    aws_rig_init_served(&f->rig, on_script, f);
+    f->rig.plays = plays;
+    f->rig.play_count = play_count;
+    bool sqs = service == ENDPOINT_SQS;
+    f->client =
+        aws_client_new(f->rig.loop, f->rig.http, f->rig.credentials,
+                       &(struct aws_client_options){
+                           .service = service,
+                           .endpoint = sqs ? &f->rig.settings.sqs : &f->rig.settings.dynamodb,
+                           .target_prefix = sqs ? "AmazonSQS" : "DynamoDB_20120810",
+                           .seed = 7,
+                       });
 }
 
 static void fixture_end(struct fixture *f)
 {
     aws_client_free(f->client);
-    aws_credentials_free(f->credentials);
-    http_free(f->http);
-    http_script_free(f->script);
-    assert_status(loop_free(f->loop), STATUS_OK);
+    aws_rig_release(&f->rig);
 }
 
 static void on_release(void *ctx)
@@ -154,7 +97,7 @@ static void on_done(void *ctx, const struct aws_answer *answer, const struct err
     f->body_bytes = answer->body_bytes;
     copy(json_get_text(answer->json, "a"), f->text, sizeof(f->text));
     if (f->done == f->wanted)
-        loop_stop(f->loop);
+        loop_stop(f->rig.loop);
 }
 
 static struct aws_request *start(struct fixture *f, struct aws_call call)
@@ -175,16 +118,14 @@ static void run(struct fixture *f, struct aws_call call)
 {
     f->wanted = f->done + 1;
     start(f, call);
-    loop_run(f->loop);
+    loop_run(f->rig.loop);
     assert_int_equal(f->done, f->wanted);
     assert_int_equal(f->released, f->done);
 }
 
 static const struct aws_operation_stats *stats(const struct fixture *f)
 {
-    const struct aws_operation_stats *list;
-    assert_int_equal(aws_client_stats(f->client, &list), 1);
-    return list;
+    return aws_rig_stats(f->client);
 }
 
 #define OK(text)                                                                                   \
@@ -192,7 +133,7 @@ static const struct aws_operation_stats *stats(const struct fixture *f)
         .status = 200, .body = "{\"a\":\"" text "\"}"                                              \
     }
 #define PLAYS(f, service, ...)                                                                     \
-    static const struct play plays_[] = {__VA_ARGS__};                                             \
+    static const struct aws_play plays_[] = {__VA_ARGS__};                                         \
     fixture_init(&(f), (service), plays_, ARRAY_LEN(plays_))
 
 /* --- what is sent ---------------------------------------------------------------------------- */
@@ -247,7 +188,7 @@ static void test_transient_failure_is_retried(void **state)
           OK("b"));
     run(&f, (struct aws_call){0});
     assert_int_equal(f.error.kind, ERROR_NONE);
-    assert_int_equal(f.requests, 3);
+    assert_int_equal(f.rig.requests, 3);
     assert_string_equal(f.seen[2].attempt, "attempt=3; max=3");
     assert_string_equal(f.seen[0].invocation, f.seen[2].invocation);
     assert_int_equal(stats(&f)->calls, 3);
@@ -262,7 +203,7 @@ static void test_attempts_end(void **state)
     struct fixture f;
     PLAYS(f, ENDPOINT_SQS, {.status = 500, .body = "{\"__type\":\"x#InternalError\"}"});
     run(&f, (struct aws_call){.attempts_max = 2});
-    assert_int_equal(f.requests, 2);
+    assert_int_equal(f.rig.requests, 2);
     assert_int_equal(f.error.kind, ERROR_RETRY);
     assert_string_equal(f.error.code, "InternalError");
     assert_int_equal(f.error.http_status, 500);
@@ -280,7 +221,7 @@ static void test_permanent_failure_is_not_retried(void **state)
            .body = "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ValidationException\","
                    "\"message\":\"bad\",\"a\":\"more\"}"});
     run(&f, (struct aws_call){0});
-    assert_int_equal(f.requests, 1);
+    assert_int_equal(f.rig.requests, 1);
     assert_int_equal(f.error.kind, ERROR_PERMANENT);
     assert_string_equal(f.error.code, "ValidationException");
     assert_string_equal(f.error.text, "bad (request ABC)");
@@ -291,7 +232,7 @@ static void test_permanent_failure_is_not_retried(void **state)
 static void test_writes_end_as_unknown(void **state)
 {
     (void)state;
-    static const struct play cases[] = {
+    static const struct aws_play cases[] = {
         {.status = 500, .body = "{\"__type\":\"x#InternalFailure\"}"},
         {.status = 503, .body = ""},
         {.status = 200, .body = ""},
@@ -307,19 +248,19 @@ static void test_writes_end_as_unknown(void **state)
         struct fixture f;
         fixture_init(&f, ENDPOINT_DYNAMODB, &cases[i], 1);
         run(&f, (struct aws_call){.writes = true});
-        if (f.error.kind != ERROR_UNKNOWN || f.requests != 1)
+        if (f.error.kind != ERROR_UNKNOWN || f.rig.requests != 1)
             fail_msg("case %zu: %s %s, %u requests", i, error_kind_name(f.error.kind), f.error.code,
-                     f.requests);
+                     f.rig.requests);
         assert_int_equal(stats(&f)->unknowns, 1);
         assert_true(f.error.code[0] != '\0');
         fixture_end(&f);
     }
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct play plays[] = {cases[i], OK("b")};
+        struct aws_play plays[] = {cases[i], OK("b")};
         struct fixture f;
         fixture_init(&f, ENDPOINT_DYNAMODB, plays, ARRAY_LEN(plays));
         run(&f, (struct aws_call){0});
-        if (f.error.kind != ERROR_NONE || f.requests != 2)
+        if (f.error.kind != ERROR_NONE || f.rig.requests != 2)
             fail_msg("case %zu, read: %s %s", i, error_kind_name(f.error.kind), f.error.code);
         fixture_end(&f);
     }
@@ -334,7 +275,7 @@ static void test_unanswered_write_is_not_repeated(void **state)
     run(&f, (struct aws_call){.writes = true});
     run(&f, (struct aws_call){.writes = true});
     assert_int_equal(f.error.kind, ERROR_UNKNOWN);
-    assert_int_equal(f.requests, 2);
+    assert_int_equal(f.rig.requests, 2);
     assert_int_equal(f.seen[1].connection, 0);
     fixture_end(&f);
 }
@@ -361,7 +302,7 @@ static void test_caller_that_decides_gets_every_failure(void **state)
            .headers = "x-amz-retry-after: 700\r\n",
            .body = "{\"__type\":\"x#RequestThrottled\"}"});
     run(&f, (struct aws_call){.attempts_max = 1, .writes = true});
-    assert_int_equal(f.requests, 1);
+    assert_int_equal(f.rig.requests, 1);
     assert_int_equal(f.error.kind, ERROR_THROTTLED);
     assert_int_equal(f.error.retry_after_ms, 700);
     assert_int_equal(stats(&f)->throttles, 1);
@@ -381,7 +322,7 @@ static void test_retries_of_the_caller_use_up_the_quota(void **state)
     assert_in_range(sent, 500 / 14, 500 / 14 + 3); /* and a probe or two */
     assert_int_equal(f.error.kind, ERROR_THROTTLED);
     assert_string_equal(f.error.code, "RetryQuotaExceeded");
-    assert_int_equal(f.requests, sent);
+    assert_int_equal(f.rig.requests, sent);
     fixture_end(&f);
 }
 
@@ -411,15 +352,15 @@ static void test_expired_credentials_are_refreshed_once(void **state)
     PLAYS(f, ENDPOINT_SQS, {.status = 403, .body = "{\"__type\":\"x#ExpiredToken\"}"}, OK("b"));
     run(&f, (struct aws_call){.attempts_max = 1, .writes = true});
     assert_int_equal(f.error.kind, ERROR_NONE);
-    assert_int_equal(f.requests, 2);
+    assert_int_equal(f.rig.requests, 2);
     fixture_end(&f);
 
-    static const struct play always[] = {
+    static const struct aws_play always[] = {
         {.status = 400, .body = "{\"__type\":\"x#UnrecognizedClientException\"}"}};
     fixture_init(&f, ENDPOINT_SQS, always, 1);
     run(&f, (struct aws_call){0});
     assert_int_equal(f.error.kind, ERROR_AUTH);
-    assert_int_equal(f.requests, 2);
+    assert_int_equal(f.rig.requests, 2);
     fixture_end(&f);
 }
 
@@ -445,13 +386,13 @@ static void test_skewed_clock_is_put_right_once(void **state)
         "{\"__type\":\"x#InvalidSignatureException\",\"message\":\"Signature expired\"}",
     };
     for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
-        const struct play plays[] = {{.status = 403, .body = codes[i], .date_off_s = 3600},
-                                     OK("b")};
+        const struct aws_play plays[] = {{.status = 403, .body = codes[i], .date_off_s = 3600},
+                                         OK("b")};
         struct fixture f;
         fixture_init(&f, ENDPOINT_SQS, plays, ARRAY_LEN(plays));
         run(&f, (struct aws_call){.attempts_max = 1, .writes = true});
         assert_int_equal(f.error.kind, ERROR_NONE);
-        assert_int_equal(f.requests, 2);
+        assert_int_equal(f.rig.requests, 2);
         int64_t moved_s = amz_date_s(f.seen[1].date) - amz_date_s(f.seen[0].date);
         assert_in_range(moved_s, 3597, 3603);
         fixture_end(&f);
@@ -466,7 +407,7 @@ static void test_wrong_signature_with_a_right_clock_is_final(void **state)
           {.status = 403, .body = "{\"__type\":\"x#SignatureDoesNotMatch\"}", .date_off_s = 20});
     run(&f, (struct aws_call){0});
     assert_int_equal(f.error.kind, ERROR_AUTH);
-    assert_int_equal(f.requests, 1);
+    assert_int_equal(f.rig.requests, 1);
     fixture_end(&f);
 }
 
@@ -485,7 +426,7 @@ static void test_clock_view(void **state)
     assert_true(view.correction_ms <= view.offset_min_ms);
 
     /* What was applied does not change what is said of the host's clock. */
-    loop_set_wall_correction(f.loop, view.correction_ms);
+    loop_set_wall_correction(f.rig.loop, view.correction_ms);
     run(&f, (struct aws_call){0});
     struct aws_clock_view again = aws_client_clock(f.client);
     assert_true(again.correction_ms != 0);
@@ -504,7 +445,7 @@ static void test_cancel_in_every_state(void **state)
     assert_int_equal(f.released, 1);
     struct aws_request *waits = start(&f, (struct aws_call){.attempts_max = 20});
     start(&f, (struct aws_call){.attempts_max = 1});
-    loop_run(f.loop);
+    loop_run(f.rig.loop);
     assert_int_equal(f.done, 1);
     assert_int_equal(f.released, 2);
     aws_request_cancel(waits); /* in its back-off, or under way again */
@@ -538,7 +479,7 @@ static void test_free_from_a_callback(void **state)
     };
     aws_client_call(f.client, &call);
     aws_client_call(f.client, &call);
-    loop_run(f.loop);
+    loop_run(f.rig.loop);
     assert_int_equal(f.done, 1);
     assert_int_equal(f.released, 2);
     fixture_end(&f);
@@ -549,86 +490,14 @@ static void test_unreachable_server_was_not_reached(void **state)
     (void)state;
     struct fixture f;
     PLAYS(f, ENDPOINT_SQS, OK("b"));
-    http_script_free(f.script);
-    f.script = NULL;
+    http_script_free(f.rig.script);
+    f.rig.script = NULL;
     run(&f, (struct aws_call){.writes = true, .billable_units = 1});
     assert_int_equal(f.error.kind, ERROR_RETRY);
     assert_string_equal(f.error.code, "ConnectionFailed");
     assert_int_equal(stats(&f)->calls, 3);
     assert_true(stats(&f)->billable_units == 0.0);
     fixture_end(&f);
-}
-
-/* --- settings -------------------------------------------------------------------------------- */
-
-static void clear_environment(void)
-{
-    static const char *const names[] = {"AWS_REGION",
-                                        "AWS_DEFAULT_REGION",
-                                        "AWS_ENDPOINT_URL",
-                                        "AWS_ENDPOINT_URL_SQS",
-                                        "AWS_ENDPOINT_URL_DYNAMODB",
-                                        "AWS_USE_FIPS_ENDPOINT",
-                                        "AWS_USE_DUALSTACK_ENDPOINT",
-                                        "AWS_CA_BUNDLE",
-                                        "AWS_MAX_ATTEMPTS",
-                                        "AWS_RETRY_MODE",
-                                        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        unsetenv(names[i]);
-}
-
-static void test_settings(void **state)
-{
-    (void)state;
-    struct aws_settings settings;
-    CLEANUP(buf_release) struct buf errors;
-    buf_init(&errors, 4 * KIB);
-    clear_environment();
-    setenv("AWS_REGION", "eu-west-1", 1);
-    setenv("AWS_DEFAULT_REGION", "us-east-2", 1);
-    setenv("AWS_MAX_ATTEMPTS", "7", 1);
-    assert_status(aws_settings_load(&settings, &errors), STATUS_OK);
-    assert_int_equal(errors.len, 0);
-    assert_string_equal(settings.region, "eu-west-1");
-    assert_string_equal(settings.sqs.url, "https://sqs.eu-west-1.amazonaws.com");
-    assert_string_equal(settings.dynamodb.signing_region, "eu-west-1");
-    assert_int_equal(settings.attempts_max, 7);
-
-    setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
-    setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000/x/", 1);
-    assert_status(aws_settings_load(&settings, &errors), STATUS_OK);
-    assert_string_equal(settings.sqs.url, "http://localhost:4566");
-    assert_string_equal(settings.dynamodb.url, "http://localhost:8000/x");
-    assert_string_equal(settings.dynamodb.path, "/x");
-    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
-    assert_status(aws_settings_load(&settings, &errors), STATUS_OK);
-    assert_string_equal(settings.sqs.host, "sqs.eu-west-1.amazonaws.com");
-    clear_environment();
-}
-
-static void test_settings_report_every_mistake(void **state)
-{
-    (void)state;
-    struct aws_settings settings;
-    CLEANUP(buf_release) struct buf errors;
-    buf_init(&errors, 4 * KIB);
-    clear_environment();
-    setenv("AWS_USE_FIPS_ENDPOINT", "yes", 1);
-    setenv("AWS_USE_DUALSTACK_ENDPOINT", "1", 1);
-    setenv("AWS_MAX_ATTEMPTS", "0", 1);
-    setenv("AWS_RETRY_MODE", "often", 1);
-    setenv("AWS_CA_BUNDLE", "/nowhere/at/all.pem", 1);
-    setenv("AWS_ENDPOINT_URL_SQS", "gopher://x", 1);
-    assert_status(aws_settings_load(&settings, &errors), STATUS_INVALID);
-    static const char *const named[] = {"AWS_USE_FIPS_ENDPOINT=yes", "AWS_USE_DUALSTACK_ENDPOINT",
-                                        "AWS_MAX_ATTEMPTS=0",        "AWS_RETRY_MODE=often",
-                                        "AWS_CA_BUNDLE=/nowhere",    "AWS_ENDPOINT_URL_SQS=gopher",
-                                        "DynamoDB: no region"};
-    for (size_t i = 0; i < ARRAY_LEN(named); i++)
-        if (strstr(buf_text(&errors), named[i]) == NULL)
-            fail_msg("%s is not in:\n%s", named[i], buf_text(&errors));
-    clear_environment();
 }
 
 int main(void)
@@ -652,8 +521,6 @@ int main(void)
         cmocka_unit_test(test_cancel_in_every_state),
         cmocka_unit_test(test_free_from_a_callback),
         cmocka_unit_test(test_unreachable_server_was_not_reached),
-        cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_settings_report_every_mistake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

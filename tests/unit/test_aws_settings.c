@@ -2,6 +2,7 @@
 
 #include "common/aws_client.h"
 #include "tests/harness/aws_environment.h"
+#include "tests/harness/temp_dir.h"
 
 static int set_up(void **state)
 {
@@ -38,51 +39,130 @@ static void a_service_has_its_own_endpoint(void **state)
     struct aws_settings s;
     setenv("AWS_REGION", "eu-west-1", 1);
     setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
-    setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000", 1);
+    setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://localhost:8000/x/", 1);
     load(&s);
     assert_string_equal(s.sqs.url, "http://localhost:4566");
-    assert_string_equal(s.dynamodb.url, "http://localhost:8000");
-    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    assert_string_equal(s.dynamodb.url, "http://localhost:8000/x");
+    assert_string_equal(s.dynamodb.path, "/x");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "TRUE", 1);
     load(&s);
     assert_string_equal(s.sqs.url, "https://sqs.eu-west-1.amazonaws.com");
+}
+
+static void the_rest_is_taken_over(void **state)
+{
+    (void)state;
+    struct aws_settings s;
+    struct temp_dir folder;
+    temp_dir_init(&folder);
+    temp_dir_write(&folder, "ca.pem", "");
+    setenv("AWS_REGION", "us-gov-west-1", 1);
+    setenv("AWS_MAX_ATTEMPTS", "7", 1);
+    setenv("AWS_RETRY_MODE", "Adaptive", 1);
+    setenv("AWS_USE_FIPS_ENDPOINT", "true", 1);
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "False", 1);
+    setenv("AWS_CA_BUNDLE", temp_dir_at(&folder, "ca.pem").text, 1);
+    load(&s);
+    assert_string_equal(s.region, "us-gov-west-1");
+    assert_string_equal(s.dynamodb.signing_region, "us-gov-west-1");
+    assert_non_null(strstr(s.dynamodb.url, "us-gov-west-1"));
+    assert_int_equal(s.attempts_max, 7);
+    assert_string_equal(s.ca_bundle, temp_dir_at(&folder, "ca.pem").text);
+    temp_dir_release(&folder);
+}
+
+/* As in the SDKs. */
+static void an_empty_variable_is_unset(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"AWS_REGION",       "AWS_ENDPOINT_URL",
+                                        "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE",
+                                        "AWS_CA_BUNDLE",    "AWS_USE_FIPS_ENDPOINT"};
+    struct aws_settings s;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        setenv(names[i], "", 1);
+    setenv("AWS_DEFAULT_REGION", "eu-west-1", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "https://sqs.eu-west-1.amazonaws.com");
+    assert_int_equal(s.attempts_max, 0);
+    assert_string_equal(s.ca_bundle, "");
 }
 
 static void every_mistake_is_named(void **state)
 {
     (void)state;
-    struct aws_settings s = {.attempts_max = 0};
-    struct buf errors;
-    buf_init(&errors, 4096);
-    setenv("AWS_MAX_ATTEMPTS", "many", 1);
-    setenv("AWS_RETRY_MODE", "never", 1);
-    setenv("AWS_USE_FIPS_ENDPOINT", "yes", 1);
-    setenv("AWS_ENDPOINT_URL_SQS", "localhost", 1);
-    assert_status(aws_settings_load(&s, &errors), STATUS_INVALID);
-    assert_non_null(strstr(buf_text(&errors), "AWS_MAX_ATTEMPTS=many"));
-    assert_non_null(strstr(buf_text(&errors), "AWS_RETRY_MODE"));
-    assert_non_null(strstr(buf_text(&errors), "AWS_USE_FIPS_ENDPOINT=yes"));
-    assert_non_null(strstr(buf_text(&errors), "localhost"));
-    buf_release(&errors);
+    static const struct {
+        const char *variable;
+        const char *value;
+        const char *text; /* in the errors, all at once */
+    } cases[] = {
+        {"AWS_MAX_ATTEMPTS", "many", "AWS_MAX_ATTEMPTS=many"},
+        {"AWS_MAX_ATTEMPTS", "0", "AWS_MAX_ATTEMPTS=0"},
+        {"AWS_MAX_ATTEMPTS", "4294967297", "AWS_MAX_ATTEMPTS=4294967297"},
+        {"AWS_RETRY_MODE", "often", "AWS_RETRY_MODE=often"},
+        {"AWS_USE_FIPS_ENDPOINT", "yes", "AWS_USE_FIPS_ENDPOINT=yes"},
+        {"AWS_USE_DUALSTACK_ENDPOINT", "1", "AWS_USE_DUALSTACK_ENDPOINT=1"},
+        {"AWS_CA_BUNDLE", "/nowhere/at/all.pem", "AWS_CA_BUNDLE=/nowhere"},
+        {"AWS_ENDPOINT_URL_SQS", "gopher://x", "AWS_ENDPOINT_URL_SQS=gopher"},
+        {"AWS_ENDPOINT_URL_SQS", "localhost", "AWS_ENDPOINT_URL_SQS=localhost"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct aws_settings s = {.attempts_max = 5};
+        CLEANUP(buf_release) struct buf errors;
+        buf_init(&errors, 4 * 1024);
+        setenv(cases[i].variable, cases[i].value, 1);
+        assert_status(aws_settings_load(&s, &errors), STATUS_INVALID);
+        assert_int_equal(s.attempts_max, 5); /* untouched */
+        for (size_t seen = 0; seen <= i; seen++)
+            if (strcmp(getenv(cases[seen].variable), cases[seen].value) == 0 &&
+                strstr(buf_text(&errors), cases[seen].text) == NULL)
+                fail_msg("%s is not in:\n%s", cases[seen].text, buf_text(&errors));
+        assert_non_null(strstr(buf_text(&errors), "DynamoDB: no region"));
+    }
 }
 
-static void no_region_is_a_mistake(void **state)
+static void too_long_is_a_mistake(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"AWS_REGION", "AWS_CA_BUNDLE"};
+    char value[1024];
+    memset(value, 'a', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct aws_settings s = {.attempts_max = 0};
+        CLEANUP(buf_release) struct buf errors;
+        buf_init(&errors, 4096);
+        setenv("AWS_REGION", "eu-west-1", 1);
+        setenv(names[i], value, 1);
+        assert_status(aws_settings_load(&s, &errors), STATUS_INVALID);
+        assert_non_null(strstr(buf_text(&errors), names[i]));
+        assert_non_null(strstr(buf_text(&errors), "longer than"));
+    }
+}
+
+/* What is shown goes to a log. */
+static void a_password_is_not_shown(void **state)
 {
     (void)state;
     struct aws_settings s = {.attempts_max = 0};
-    struct buf errors;
+    CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, 4096);
+    setenv("AWS_REGION", "eu-west-1", 1);
+    setenv("AWS_ENDPOINT_URL", "http://me:geheim@localhost/", 1);
     assert_status(aws_settings_load(&s, &errors), STATUS_INVALID);
-    assert_non_null(strstr(buf_text(&errors), "AWS_REGION"));
-    buf_release(&errors);
+    assert_non_null(strstr(buf_text(&errors), "AWS_ENDPOINT_URL="));
+    assert_null(strstr(buf_text(&errors), "geheim"));
 }
+
+#define CASE(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_first_region_wins, set_up),
-        cmocka_unit_test_setup(a_service_has_its_own_endpoint, set_up),
-        cmocka_unit_test_setup(every_mistake_is_named, set_up),
-        cmocka_unit_test_setup(no_region_is_a_mistake, set_up),
+        CASE(the_first_region_wins),   CASE(a_service_has_its_own_endpoint),
+        CASE(the_rest_is_taken_over),  CASE(an_empty_variable_is_unset),
+        CASE(every_mistake_is_named),  CASE(too_long_is_a_mistake),
+        CASE(a_password_is_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,8 @@
-#include "tests/harness/unit.h"
+#include "tests/harness/aws_rig.h"
 
 #include "common/dependency_check.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "tests/harness/http_script.h"
 
 #define BUCKET_MS 60000
 
@@ -34,12 +33,7 @@ void program_checked(struct program *program, enum program_check result, const s
 struct world {
     struct program program;
     struct dependency_check check;
-    struct loop *loop;
-    struct http *http;
-    struct aws_credentials *credentials;
-    struct sqs *sqs;
-    struct dynamodb *dynamodb;
-    struct http_script *script;
+    struct aws_rig rig;
     int status;
     const char *failure;
     const char *attributes; /* of every queue */
@@ -68,7 +62,7 @@ static void on_request(void *ctx, const struct http_script_request *request,
     if (w->status != 200)
         http_script_reply(answer, w->status, "", w->failure);
     else if (slice_equal_str(target, "AmazonSQS.GetQueueUrl"))
-        reply_json(answer, "{\"QueueUrl\":\"%s/1/q\"}", http_script_url(w->script));
+        reply_json(answer, "{\"QueueUrl\":\"%s/1/q\"}", http_script_url(w->rig.script));
     else if (slice_equal_str(target, "AmazonSQS.GetQueueAttributes"))
         reply_json(answer, "{\"Attributes\":{%s}}", w->attributes);
     else if (slice_equal_str(target, "DynamoDB_20120810.DescribeTable"))
@@ -87,14 +81,6 @@ static void on_request(void *ctx, const struct http_script_request *request,
                    w->ttl_status);
 }
 
-static void resolve(const struct world *w, enum endpoint_service service, struct endpoint *ret)
-{
-    struct endpoint_query query = {.service = service,
-                                   .region = SLICE_LITERAL("eu-west-1"),
-                                   .custom_url = slice_from_str(http_script_url(w->script))};
-    assert_status(endpoint_resolve(&query, ret, NULL), STATUS_OK);
-}
-
 static int set_up(void **state)
 {
     struct world *w = mem_calloc(1, sizeof(*w));
@@ -103,19 +89,8 @@ static int set_up(void **state)
     w->table_status = "ACTIVE";
     w->ttl_status = "ENABLED";
     w->meta = "";
-    setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE", 1);
-    setenv("AWS_SECRET_ACCESS_KEY", "secret", 1);
-    w->loop = loop_new();
-    w->http =
-        http_new(w->loop, &(struct http_options){.connections_max = 8, .connect_timeout_ms = 2000});
-    w->credentials = aws_credentials_new(w->loop, w->http, "eu-west-1");
-    w->script = http_script_new(w->loop, on_request, w);
-    struct aws_settings settings = {.attempts_max = 1};
-    resolve(w, ENDPOINT_SQS, &settings.sqs);
-    resolve(w, ENDPOINT_DYNAMODB, &settings.dynamodb);
-    w->sqs = sqs_new(w->loop, w->http, w->credentials, &settings, 1);
-    w->dynamodb = dynamodb_new(w->loop, w->http, w->credentials, &settings, 1);
-    w->program = (struct program){.log = log_new("test", LOG_ERROR), .loop = w->loop};
+    aws_rig_init_served(&w->rig, on_request, w);
+    w->program = (struct program){.log = log_new("test", LOG_ERROR), .loop = w->rig.loop};
     buf_init(&w->program.problems, 64 * KIB);
     dependency_check_init(&w->check, &w->program);
     w->queue = (struct dependency_queue){.variable = "QUEUE", .name = "q", .url = &w->url};
@@ -126,13 +101,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct world *w = *state;
-    sqs_free(w->sqs);
-    dynamodb_free(w->dynamodb);
-    aws_credentials_free(w->credentials);
-    http_free(w->http);
-    http_script_free(w->script);
+    aws_rig_release(&w->rig);
     log_free(w->program.log);
-    assert_status(loop_free(w->loop), STATUS_OK);
     dependency_check_release(&w->check);
     buf_release(&w->program.problems);
     mem_free(w->url);
@@ -144,11 +114,11 @@ static void ask(struct world *w, int64_t bucket_ms)
 {
     unsigned before = w->program.checked;
     dependency_check_begin(&w->check, NULL, NULL);
-    dependency_check_queue(&w->check, w->sqs, &w->queue);
-    dependency_check_table(&w->check, w->dynamodb, "t", bucket_ms);
+    dependency_check_queue(&w->check, w->rig.sqs, &w->queue);
+    dependency_check_table(&w->check, w->rig.dynamodb, "t", bucket_ms);
     dependency_check_asked(&w->check);
     assert_int_equal(w->program.checked, before);
-    loop_run(w->loop);
+    loop_run(w->rig.loop);
     assert_int_equal(w->program.checked, before + 1);
 }
 
@@ -190,7 +160,7 @@ static void queues_are_judged(void **state)
         if (w->program.result != (is_good ? PROGRAM_CHECK_OK : PROGRAM_CHECK_CONFIG) ||
             (is_good ? *problems != '\0' : strstr(problems, cases[i].problem) == NULL))
             fail_msg("case %zu: %d, %s", i, w->program.result, problems);
-        assert_string_equal(w->url + strlen(http_script_url(w->script)), "/1/q");
+        assert_string_equal(w->url + strlen(http_script_url(w->rig.script)), "/1/q");
     }
 }
 
@@ -268,9 +238,9 @@ static void what_blocks_comes_last_and_a_problem_is_one_line(void **state)
 {
     struct world *w = *state;
     dependency_check_begin(&w->check, find_more, w);
-    dependency_check_queue(&w->check, w->sqs, &w->queue);
+    dependency_check_queue(&w->check, w->rig.sqs, &w->queue);
     dependency_check_asked(&w->check);
-    loop_run(w->loop);
+    loop_run(w->rig.loop);
     assert_int_equal(w->program.checked, 1);
     assert_int_equal(w->program.result, PROGRAM_CHECK_UNAVAILABLE);
     assert_string_equal(buf_text(&w->program.problems), "BROKERS=b: DOWN: first line\n");
