@@ -5,10 +5,11 @@
 #include "common/digest.h"
 #include "common/num.h"
 
-static void fail_unreadable(bool writes, const char *code, const char *text, struct error *ret)
+static void fail_unreadable(int status, bool writes, const char *code, const char *text,
+                            struct error *ret)
 {
     error_set(ret, writes ? ERROR_UNKNOWN : ERROR_RETRY, code, "%s", text);
-    ret->http_status = 200;
+    ret->http_status = status;
 }
 
 static bool checksum_holds(const struct http_response *response)
@@ -61,17 +62,18 @@ enum aws_error_class aws_answer_read(const struct http_response *response, bool 
         json = NULL;
     }
     *ret_json = json;
+    *ret = (struct error){.kind = ERROR_NONE};
     if (!checksum_holds(response)) {
-        fail_unreadable(writes, "ChecksumMismatch", "x-amz-crc32 is not the body's", ret);
+        fail_unreadable(response->status, writes, "ChecksumMismatch",
+                        "x-amz-crc32 is not the body's", ret);
         return AWS_ERROR_TRANSIENT;
     }
     if (response->status < 200 || response->status >= 300)
         return read_error(response, json, writes, ret);
     if (response->status != 200)
-        fail_unreadable(writes, "UnexpectedStatus", "success, but not 200", ret);
+        fail_unreadable(response->status, writes, "UnexpectedStatus", "success, but not 200", ret);
     else if (json == NULL)
-        fail_unreadable(writes, "UnreadableAnswer",
+        fail_unreadable(response->status, writes, "UnreadableAnswer",
                         parsed ? "the answer is no JSON object" : place.text, ret);
-    ret->http_status = ret->kind == ERROR_NONE ? 0 : response->status;
     return AWS_ERROR_TRANSIENT;
 }

@@ -523,7 +523,6 @@ static void on_answer(void *ctx, const struct http_response *response, const str
     }
     observe_date(client, request, response);
     CLEANUP(json_freep) cJSON *json = NULL;
-    failure = (struct error){0};
     enum aws_error_class class = aws_answer_read(response, request->call.writes, &json, &failure);
     struct aws_answer answer = {json, response->body.len};
     rate_update(&client->rate, failure.kind == ERROR_THROTTLED, loop_now(client->loop).mono);

@@ -1,7 +1,6 @@
 #include "tests/harness/unit.h"
 
 #include "common/aws_credentials_wire.h"
-#include "common/timeval.h"
 #include "tests/harness/vectors.h"
 
 static const struct {
@@ -203,20 +202,6 @@ static void an_error_of_sts_is_told(void **state)
     assert_non_null(strstr(error.text, "502"));
 }
 
-static void identities_are_counted(void **state)
-{
-    (void)state;
-    struct aws_identity *identity =
-        aws_identity_new(SLICE_LITERAL("AKID"), SLICE_LITERAL("s"), SLICE_NULL, TIME_NEVER, NULL);
-    assert_non_null(identity);
-    assert_ptr_equal(aws_identity_ref(identity), identity);
-    aws_identity_unref(identity);
-    assert_string_equal(identity->access_key_id, "AKID");
-    assert_int_equal(identity->session_token.len, 0);
-    aws_identity_unref(identity);
-    aws_identity_unref(NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,7 +211,6 @@ int main(void)
         cmocka_unit_test(every_cut_answer_is_refused),
         cmocka_unit_test(bounds_depth_and_length),
         cmocka_unit_test(an_error_of_sts_is_told),
-        cmocka_unit_test(identities_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
