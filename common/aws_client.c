@@ -149,7 +149,8 @@ void aws_client_add_units(struct aws_client *client, const char *operation, enum
 void aws_client_add_throttle(struct aws_client *client, const char *operation, enum aws_price price)
 {
     find_stats(client, operation, price)->throttles++;
-    rate_throttle(&client->rate, loop_now(client->loop).mono);
+    if (!client->options.without_rate)
+        rate_throttle(&client->rate, loop_now(client->loop).mono);
 }
 
 int64_t aws_client_backpressure_ms(const struct aws_client *client)
@@ -525,7 +526,8 @@ static void on_answer(void *ctx, const struct http_response *response, const str
     CLEANUP(json_freep) cJSON *json = NULL;
     enum aws_error_class class = aws_answer_read(response, request->call.writes, &json, &failure);
     struct aws_answer answer = {json, response->body.len};
-    rate_update(&client->rate, failure.kind == ERROR_THROTTLED, loop_now(client->loop).mono);
+    bool slows = failure.kind == ERROR_THROTTLED && !client->options.without_rate;
+    rate_update(&client->rate, slows, loop_now(client->loop).mono);
     if (failure.kind == ERROR_THROTTLED)
         request->stats->throttles++;
     if (failure.kind == ERROR_NONE)

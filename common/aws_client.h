@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "common/aws_credentials.h"
+#include "common/aws_settings.h"
 #include "common/buf.h"
 #include "common/endpoint.h"
 #include "common/http.h"
@@ -23,19 +24,6 @@
 #include "common/status.h"
 
 struct aws_client;
-
-/* What the environment says: AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL[_SQS|_DYNAMODB],
- * AWS_USE_FIPS_ENDPOINT, AWS_USE_DUALSTACK_ENDPOINT, AWS_CA_BUNDLE, AWS_MAX_ATTEMPTS,
- * AWS_RETRY_MODE, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS. Reports every mistake, each as a line in
- * errors. */
-struct aws_settings {
-    char region[ENDPOINT_REGION_SIZE];
-    struct endpoint sqs;
-    struct endpoint dynamodb;
-    uint32_t attempts_max; /* for calls that are retried here; 0: the service's default */
-    char ca_bundle[512];   /* empty: the system's */
-};
-NODISCARD enum status aws_settings_load(struct aws_settings *ret, struct buf *errors);
 
 /* What a billable unit of a call is. */
 enum aws_price {
@@ -63,7 +51,8 @@ struct aws_client_options {
     const struct endpoint *endpoint;
     const char *target_prefix; /* "AmazonSQS" or "DynamoDB_20120810" */
     uint32_t attempts_max;
-    uint64_t seed; /* for jitter */
+    bool without_rate; /* as in struct aws_settings */
+    uint64_t seed;     /* for jitter */
 };
 
 struct aws_client *aws_client_new(struct loop *loop, struct http *http,

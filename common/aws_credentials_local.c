@@ -223,6 +223,7 @@ enum source_verdict credentials_from_profile(struct credentials_flight *f,
             .role_arn = aws_profile_get(profile, "role_arn"),
             .session_name = session_name.len == 0 ? SLICE_NULL : session_name,
             .region = credentials_region(region, profile),
+            .profile = profile,
         };
         return credentials_assume_role(f, &w, reterr);
     }

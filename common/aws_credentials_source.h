@@ -100,6 +100,7 @@ struct web_identity {
     struct slice role_arn;
     struct slice session_name;
     struct slice region;
+    const struct aws_profile *profile; /* may name STS's endpoint; NULL: there is none */
 };
 enum source_verdict credentials_assume_role(struct credentials_flight *f,
                                             const struct web_identity *w, struct error *reterr);

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "common/aws_settings.h"
 #include "common/endpoint.h"
 
 #define STS_TIMEOUT_MS    INT64_C(5000)
@@ -31,20 +32,14 @@ static void on_answer(void *ctx, const struct http_response *response, const str
     credentials_flight_end(f, identity, &why);
 }
 
-static enum status sts_url(struct slice region, struct buf *out, struct error *reterr)
+static enum status sts_url(const struct web_identity *w, struct buf *out, struct error *reterr)
 {
-    struct slice custom = SLICE_NULL;
-    if (!credentials_getenv_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")) {
-        custom = credentials_getenv("AWS_ENDPOINT_URL_STS");
-        if (slice_is_null(custom))
-            custom = credentials_getenv("AWS_ENDPOINT_URL");
-    }
     struct endpoint_query query = {
         .service = ENDPOINT_STS,
-        .region = region,
+        .region = w->region,
         .fips = credentials_getenv_true("AWS_USE_FIPS_ENDPOINT"),
         .dualstack = credentials_getenv_true("AWS_USE_DUALSTACK_ENDPOINT"),
-        .custom_url = custom,
+        .custom_url = aws_settings_custom_url(w->profile, "AWS_ENDPOINT_URL_STS", "sts"),
     };
     struct endpoint endpoint;
     enum status status = endpoint_resolve(&query, &endpoint, reterr);
@@ -97,7 +92,7 @@ enum source_verdict credentials_assume_role(struct credentials_flight *f,
                   "(AWS_ROLE_ARN, role_arn)");
         return SOURCE_FAILED;
     }
-    if (sts_url(w->region, &f->url, reterr) != STATUS_OK)
+    if (sts_url(w, &f->url, reterr) != STATUS_OK)
         return SOURCE_FAILED;
     struct buf token;
     buf_init(&token, CREDENTIALS_FILE_BYTES_MAX);
@@ -142,6 +137,7 @@ enum source_verdict credentials_from_web_identity(struct credentials_flight *f,
         .role_arn = credentials_getenv("AWS_ROLE_ARN"),
         .session_name = credentials_getenv("AWS_ROLE_SESSION_NAME"),
         .region = credentials_region(region, profile),
+        .profile = profile,
     };
     return slice_is_null(w.token_file) ? SOURCE_ABSENT : credentials_assume_role(f, &w, reterr);
 }

@@ -89,27 +89,33 @@ static void clear_properties(struct aws_profile *profile)
     profile->property_count = 0;
 }
 
+static void free_sections(struct aws_profile *sections, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        clear_properties(&sections[i]);
+        mem_free(sections[i].name);
+    }
+    mem_free(sections);
+}
+
 void aws_profiles_release(struct aws_profiles *p)
 {
-    for (size_t i = 0; i < p->count; i++) {
-        clear_properties(&p->profiles[i]);
-        mem_free(p->profiles[i].name);
-    }
-    mem_free(p->profiles);
+    free_sections(p->profiles, p->count);
+    free_sections(p->services, p->services_count);
     aws_profiles_init(p);
 }
 
-static struct aws_profile *find(const struct aws_profiles *p, struct slice name)
+static struct aws_profile *find(struct aws_profile *sections, size_t count, struct slice name)
 {
-    for (size_t i = 0; i < p->count; i++)
-        if (slice_equal_str(name, p->profiles[i].name))
-            return &p->profiles[i];
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal_str(name, sections[i].name))
+            return &sections[i];
     return NULL;
 }
 
 const struct aws_profile *aws_profiles_find(const struct aws_profiles *p, struct slice name)
 {
-    return find(p, name);
+    return find(p->profiles, p->count, name);
 }
 
 static size_t find_property(const struct aws_profile *profile, const char *name)
@@ -126,47 +132,117 @@ struct slice aws_profile_get(const struct aws_profile *profile, const char *prop
     return i == SIZE_MAX ? SLICE_NULL : buf_slice(&profile->properties[i].value);
 }
 
-/* --- sections -------------------------------------------------------------------------------- */
-
-/* The profile that "[...]" names; null: none, ignore what follows. */
-static struct slice section_profile(const struct parser *p, struct slice section,
-                                    bool *ret_prefixed)
+static const struct aws_profile *services_of(const struct aws_profile *profile)
 {
-    *ret_prefixed = false;
-    size_t prefix_len = strlen("profile");
-    if (p->file == AWS_PROFILE_CONFIG) {
-        *ret_prefixed = section.len > prefix_len &&
-                        memcmp(section.ptr, "profile", prefix_len) == 0 &&
-                        is_blank(section.ptr[prefix_len]);
-        if (*ret_prefixed)
-            section = trim(slice_from(section.ptr + prefix_len, section.len - prefix_len));
-        else if (!slice_equal_str(section, "default"))
-            return SLICE_NULL;
-    }
-    return is_name(section) ? section : SLICE_NULL;
+    struct slice name = aws_profile_get(profile, "services");
+    return find(profile->all->services, profile->all->services_count, name);
 }
 
-static enum status open_profile(struct parser *p, struct slice name, bool prefixed)
+bool aws_profile_services_known(const struct aws_profile *profile)
+{
+    return aws_profile_get(profile, "services").len == 0 || services_of(profile) != NULL;
+}
+
+struct slice aws_profile_service_get(const struct aws_profile *profile, const char *service,
+                                     const char *property)
+{
+    const struct aws_profile *services = services_of(profile);
+    if (services == NULL)
+        return SLICE_NULL;
+    struct slice rest = aws_profile_get(services, service);
+    while (rest.len > 0) {
+        const uint8_t *newline = memchr(rest.ptr, '\n', rest.len);
+        size_t len = newline == NULL ? rest.len : (size_t)(newline - rest.ptr);
+        struct slice line = slice_from(rest.ptr, len);
+        size_t equals;
+        if (find_equals(line, &equals) &&
+            slice_equal_str(trim(slice_from(line.ptr, equals)), property))
+            return trim(slice_from(line.ptr + equals + 1, len - equals - 1));
+        len = MIN(len + 1, rest.len);
+        rest = slice_from(rest.ptr + len, rest.len - len);
+    }
+    return SLICE_NULL;
+}
+
+/* --- sections -------------------------------------------------------------------------------- */
+
+struct section {
+    struct slice name; /* null: none of ours, ignore what follows */
+    bool is_services;
+    bool prefixed;
+};
+
+/* "profile x" with prefix "profile" is x; null without it. */
+static struct slice after_prefix(struct slice text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (text.len <= len || memcmp(text.ptr, prefix, len) != 0 || !is_blank(text.ptr[len]))
+        return SLICE_NULL;
+    return trim(slice_from(text.ptr + len, text.len - len));
+}
+
+/* What "[...]" names. */
+static struct section section_of(const struct parser *p, struct slice text)
+{
+    struct section section = {.name = text};
+    if (p->file == AWS_PROFILE_CONFIG) {
+        struct slice services = after_prefix(text, "services");
+        struct slice profile = after_prefix(text, "profile");
+        section.is_services = !slice_is_null(services);
+        section.prefixed = !slice_is_null(profile);
+        if (section.is_services)
+            section.name = services;
+        else if (section.prefixed)
+            section.name = profile;
+        else if (!slice_equal_str(text, "default"))
+            section.name = SLICE_NULL;
+    }
+    if (!is_name(section.name))
+        section.name = SLICE_NULL;
+    return section;
+}
+
+/* It is at the end of *list. */
+static enum status add_section(struct parser *p, struct aws_profile **list, size_t *count,
+                               const struct section *section)
+{
+    if (*count == AWS_PROFILES_MAX) {
+        status_ignore(refuse(p, "too many profiles"), "the status is another");
+        return STATUS_TOO_LARGE;
+    }
+    *list = mem_realloc(*list, (*count + 1) * sizeof(**list));
+    p->profile = &(*list)[(*count)++];
+    *p->profile = (struct aws_profile){
+        .all = p->profiles,
+        .name = mem_strndup((const char *)section->name.ptr, section->name.len),
+        .prefixed = section->prefixed,
+    };
+    return STATUS_OK;
+}
+
+static enum status open_services(struct parser *p, const struct section *section)
 {
     struct aws_profiles *all = p->profiles;
-    p->profile = find(all, name);
-    if (p->profile == NULL) {
-        if (all->count == AWS_PROFILES_MAX) {
-            status_ignore(refuse(p, "too many profiles"), "the status is another");
-            return STATUS_TOO_LARGE;
-        }
-        all->profiles = mem_realloc(all->profiles, (all->count + 1) * sizeof(*all->profiles));
-        p->profile = &all->profiles[all->count++];
-        *p->profile = (struct aws_profile){.name = mem_strndup((const char *)name.ptr, name.len),
-                                           .prefixed = prefixed};
-    } else if (p->file == AWS_PROFILE_CONFIG && p->profile->prefixed != prefixed) {
-        if (prefixed)
+    p->profile = find(all->services, all->services_count, section->name);
+    if (p->profile != NULL)
+        return STATUS_OK;
+    return add_section(p, &all->services, &all->services_count, section);
+}
+
+static enum status open_profile(struct parser *p, const struct section *section)
+{
+    struct aws_profiles *all = p->profiles;
+    p->profile = find(all->profiles, all->count, section->name);
+    if (p->profile == NULL)
+        return add_section(p, &all->profiles, &all->count, section);
+    if (p->file == AWS_PROFILE_CONFIG && p->profile->prefixed != section->prefixed) {
+        if (section->prefixed)
             clear_properties(p->profile);
         else
             p->profile = NULL;
     }
     if (p->profile != NULL)
-        p->profile->prefixed |= prefixed;
+        p->profile->prefixed |= section->prefixed;
     return STATUS_OK;
 }
 
@@ -178,9 +254,10 @@ static enum status read_section(struct parser *p, struct slice line)
     line = trim(without_comment(line, false));
     if (line.ptr[line.len - 1] != ']')
         return refuse(p, "a section must end with ']'");
-    bool prefixed;
-    struct slice name = section_profile(p, trim(slice_from(line.ptr + 1, line.len - 2)), &prefixed);
-    return slice_is_null(name) ? STATUS_OK : open_profile(p, name, prefixed);
+    struct section section = section_of(p, trim(slice_from(line.ptr + 1, line.len - 2)));
+    if (slice_is_null(section.name))
+        return STATUS_OK;
+    return section.is_services ? open_services(p, &section) : open_profile(p, &section);
 }
 
 /* --- properties ------------------------------------------------------------------------------ */

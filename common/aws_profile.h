@@ -21,7 +21,11 @@ struct aws_profile_property {
     struct buf value; /* lines of a nested one are joined with '\n'; wiped on release */
 };
 
+struct aws_profiles;
+
+/* Also a "[services name]" section, whose properties are services with properties of their own. */
 struct aws_profile {
+    const struct aws_profiles *all;
     char *name;
     bool prefixed; /* "[profile default]", which beats "[default]" in the config file */
     struct aws_profile_property *properties;
@@ -31,14 +35,17 @@ struct aws_profile {
 struct aws_profiles {
     struct aws_profile *profiles;
     size_t count;
+    struct aws_profile *services;
+    size_t services_count;
 };
 
+/* p must stay where it is as long as it is used. */
 void aws_profiles_init(struct aws_profiles *p);
 void aws_profiles_release(struct aws_profiles *p);
 
 /* Adds a file's profiles: the config file first, then the credentials file, whose values win.
  * STATUS_INVALID with the line in reterr, STATUS_TOO_LARGE over the limits above; p may then hold a
- * part and is only good for releasing. Sections that are no profiles (sso-session, services) and
+ * part and is only good for releasing. Other sections (sso-session) and
  * names with characters outside of A-Z a-z 0-9 - / . % @ _ : + are ignored, as AWS's SDKs do. */
 NODISCARD enum status aws_profiles_parse(struct aws_profiles *p, enum aws_profile_file file,
                                          struct slice text, struct error *reterr);
@@ -47,5 +54,12 @@ NODISCARD enum status aws_profiles_parse(struct aws_profiles *p, enum aws_profil
 const struct aws_profile *aws_profiles_find(const struct aws_profiles *p, struct slice name);
 /* Null slice: not there. Valid until p is changed. */
 struct slice aws_profile_get(const struct aws_profile *profile, const char *property);
+
+/* A property of a service ("sqs") in the services section that the profile names. Null slice: not
+ * there. Valid until p is changed. */
+struct slice aws_profile_service_get(const struct aws_profile *profile, const char *service,
+                                     const char *property);
+/* False: the profile names a services section that is not there. */
+bool aws_profile_services_known(const struct aws_profile *profile);
 
 #endif

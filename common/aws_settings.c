@@ -1,135 +1,243 @@
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
+#include "common/aws_settings.h"
+
 #include <unistd.h>
 
-#include "common/aws_client.h"
+#include "common/aws_credentials_source.h"
 #include "common/limits.h"
 #include "common/num.h"
 
-/* An empty variable counts as unset, as in the SDKs. */
-static const char *get(const char *name)
+/* A value and where it came from. */
+struct setting {
+    struct slice value;   /* null: nowhere */
+    const char *variable; /* NULL: from the profile */
+    const char *property; /* with the service's name before it if it is from a services section */
+    const char *profile;
+};
+
+#define NO_SETTING ((struct setting){.value = SLICE_NULL})
+
+static void print_origin(struct buf *out, const struct setting *s)
 {
-    const char *value = getenv(name);
-    return value == NULL || value[0] == '\0' ? NULL : value;
+    if (s->variable != NULL)
+        buf_append_str(out, s->variable);
+    else
+        buf_printf(out, "profile %s, %s", s->profile, s->property);
 }
 
-static bool read_bool(const char *name, struct buf *errors)
+static void begin_mistake(struct buf *errors, const struct setting *s)
 {
-    const char *value = get(name);
-    if (value == NULL || strcasecmp(value, "false") == 0)
+    print_origin(errors, s);
+    buf_printf(errors, "=%.*s: ", SLICE_ARG(s->value));
+}
+
+/* An empty value counts as none, as in the SDKs. */
+static struct setting find(const struct aws_profile *profile, const char *variable,
+                           const char *property)
+{
+    struct slice value = credentials_getenv(variable);
+    if (!slice_is_null(value))
+        return (struct setting){.value = value, .variable = variable};
+    if (profile != NULL)
+        value = aws_profile_get(profile, property);
+    if (value.len == 0)
+        return NO_SETTING;
+    return (struct setting){.value = value, .property = property, .profile = profile->name};
+}
+
+/* --- endpoints ------------------------------------------------------------------------------- */
+
+static struct setting find_url(const struct aws_profile *profile, const char *variable,
+                               const char *service)
+{
+    const char *const variables[] = {variable, "AWS_ENDPOINT_URL"};
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        struct slice value = credentials_getenv(variables[i]);
+        if (!slice_is_null(value))
+            return (struct setting){.value = value, .variable = variables[i]};
+    }
+    if (profile == NULL)
+        return NO_SETTING;
+    struct setting s = {.property = "endpoint_url of its services section",
+                        .profile = profile->name};
+    s.value = aws_profile_service_get(profile, service, "endpoint_url");
+    if (s.value.len > 0)
+        return s;
+    return find(profile, "AWS_ENDPOINT_URL", "endpoint_url");
+}
+
+struct slice aws_settings_custom_url(const struct aws_profile *profile, const char *variable,
+                                     const char *service)
+{
+    struct setting ignore =
+        find(profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls");
+    if (!slice_is_null(ignore.value) && credentials_equal_any_case(ignore.value, "true"))
+        return SLICE_NULL;
+    return find_url(profile, variable, service).value;
+}
+
+static void resolve(struct endpoint_query *query, const struct setting *url, struct endpoint *ret,
+                    struct buf *errors)
+{
+    struct error error;
+    query->custom_url = url->value;
+    if (slice_is_null(url->value) && query->region.len == 0)
+        return; /* said already */
+    if (endpoint_resolve(query, ret, &error) == STATUS_OK)
+        return;
+    if (slice_is_null(url->value)) {
+        buf_printf(errors, "AWS endpoint of %s: %s\n",
+                   query->service == ENDPOINT_SQS ? "SQS" : "DynamoDB", error.text);
+        return;
+    }
+    struct setting shown = *url;
+    if (memchr(url->value.ptr, '@', url->value.len) != NULL) /* with a password before it */
+        shown.value = SLICE_LITERAL("***");
+    begin_mistake(errors, &shown);
+    buf_printf(errors, "%s\n", error.text);
+}
+
+/* --- the others ------------------------------------------------------------------------------ */
+
+static bool read_bool(const struct aws_profile *profile, const char *variable, const char *property,
+                      struct buf *errors)
+{
+    struct setting s = find(profile, variable, property);
+    if (slice_is_null(s.value) || credentials_equal_any_case(s.value, "false"))
         return false;
-    if (strcasecmp(value, "true") == 0)
+    if (credentials_equal_any_case(s.value, "true"))
         return true;
-    buf_printf(errors, "%s=%s: write true or false\n", name, value);
+    begin_mistake(errors, &s);
+    buf_append_str(errors, "write true or false\n");
     return false;
 }
 
-static void read_region(char region[ENDPOINT_REGION_SIZE], struct buf *errors)
+static bool copy_text(struct slice value, char *out, size_t size)
 {
-    const char *name = get("AWS_REGION") != NULL ? "AWS_REGION" : "AWS_DEFAULT_REGION";
-    const char *value = get(name);
-    if (value == NULL)
-        return;
-    if (strlen(value) < ENDPOINT_REGION_SIZE)
-        memcpy(region, value, strlen(value) + 1);
-    else
-        buf_printf(errors, "%s: longer than %d characters\n", name, ENDPOINT_REGION_SIZE - 1);
+    if (value.len >= size)
+        return false;
+    memcpy(out, value.ptr, value.len);
+    out[value.len] = '\0';
+    return true;
 }
 
-static void read_attempts(uint32_t *ret, struct buf *errors)
+/* Signatures name a region, so it is needed with endpoints of one's own too. */
+static void read_region(const struct aws_profile *profile, char region[ENDPOINT_REGION_SIZE],
+                        struct buf *errors)
 {
-    const char *value = get("AWS_MAX_ATTEMPTS");
+    struct setting s = find(NULL, "AWS_REGION", "");
+    if (slice_is_null(s.value))
+        s = find(profile, "AWS_DEFAULT_REGION", "region");
+    if (slice_is_null(s.value)) {
+        buf_append_str(errors,
+                       "AWS_REGION: must be set, for example to eu-west-1; with an endpoint "
+                       "of your own too, because requests are signed for it\n");
+    } else if (!copy_text(s.value, region, ENDPOINT_REGION_SIZE)) {
+        print_origin(errors, &s);
+        buf_printf(errors, ": longer than %d characters\n", ENDPOINT_REGION_SIZE - 1);
+    }
+}
+
+static void read_attempts(const struct aws_profile *profile, uint32_t *ret, struct buf *errors)
+{
+    struct setting s = find(profile, "AWS_MAX_ATTEMPTS", "max_attempts");
     uint64_t attempts;
-    if (value == NULL)
+    if (slice_is_null(s.value))
         return;
-    if (num_parse_u64(slice_from_str(value), CLIENT_ATTEMPTS_MAX, &attempts) != STATUS_OK ||
-        attempts == 0)
-        buf_printf(errors, "AWS_MAX_ATTEMPTS=%s: a number from 1 to %d\n", value,
-                   CLIENT_ATTEMPTS_MAX);
-    else
+    if (num_parse_u64(s.value, CLIENT_ATTEMPTS_MAX, &attempts) == STATUS_OK && attempts > 0) {
         *ret = (uint32_t)attempts;
-}
-
-/* Our clients always retry as "adaptive" does; the variable is checked because it is the user's. */
-static void check_retry_mode(struct buf *errors)
-{
-    static const char *const modes[] = {"standard", "adaptive", "legacy"};
-    const char *value = get("AWS_RETRY_MODE");
-    if (value == NULL)
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
-        if (strcasecmp(value, modes[i]) == 0)
-            return;
-    buf_printf(errors, "AWS_RETRY_MODE=%s: write standard, adaptive or legacy\n", value);
-}
-
-static void read_ca_bundle(char ca_bundle[512], struct buf *errors)
-{
-    const char *value = get("AWS_CA_BUNDLE");
-    if (value == NULL)
-        return;
-    if (strlen(value) >= 512)
-        buf_append_str(errors, "AWS_CA_BUNDLE: longer than 511 characters\n");
-    else if (access(value, R_OK) != 0)
-        buf_printf(errors, "AWS_CA_BUNDLE=%s: cannot be read\n", value);
-    else
-        memcpy(ca_bundle, value, strlen(value) + 1);
-}
-
-static struct slice custom_url(const char *variable, bool ignored, const char **ret_name)
-{
-    *ret_name = NULL;
-    if (ignored)
-        return SLICE_NULL;
-    const char *name = get(variable) != NULL ? variable : "AWS_ENDPOINT_URL";
-    const char *value = get(name);
-    if (value == NULL)
-        return SLICE_NULL;
-    *ret_name = name;
-    return slice_from_str(value);
-}
-
-static void resolve(struct endpoint_query *query, const char *variable, bool ignored,
-                    struct endpoint *ret, struct buf *errors)
-{
-    const char *name;
-    struct error error;
-    query->custom_url = custom_url(variable, ignored, &name);
-    if (endpoint_resolve(query, ret, &error) == STATUS_OK)
-        return;
-    const char *service = query->service == ENDPOINT_SQS ? "SQS" : "DynamoDB";
-    if (name == NULL) {
-        buf_printf(errors, "AWS endpoint of %s: %s\n", service, error.text);
         return;
     }
-    struct slice url = query->custom_url;
-    bool has_password = memchr(url.ptr, '@', url.len) != NULL;
-    struct slice shown = has_password ? SLICE_LITERAL("***") : url;
-    buf_printf(errors, "%s=%.*s: %s\n", name, SLICE_ARG(shown), error.text);
+    begin_mistake(errors, &s);
+    buf_printf(errors, "a number from 1 to %d\n", CLIENT_ATTEMPTS_MAX);
+}
+
+static bool read_without_rate(const struct aws_profile *profile, struct buf *errors)
+{
+    struct setting s = find(profile, "AWS_RETRY_MODE", "retry_mode");
+    if (slice_is_null(s.value) || credentials_equal_any_case(s.value, "adaptive"))
+        return false;
+    if (credentials_equal_any_case(s.value, "standard") ||
+        credentials_equal_any_case(s.value, "legacy"))
+        return true;
+    begin_mistake(errors, &s);
+    buf_append_str(errors, "write standard, adaptive or legacy\n");
+    return false;
+}
+
+static void read_ca_bundle(const struct aws_profile *profile, char *out, size_t size,
+                           struct buf *errors)
+{
+    struct setting s = find(profile, "AWS_CA_BUNDLE", "ca_bundle");
+    if (slice_is_null(s.value))
+        return;
+    if (!copy_text(s.value, out, size)) {
+        print_origin(errors, &s);
+        buf_printf(errors, ": longer than %zu characters\n", size - 1);
+    } else if (access(out, R_OK) != 0) {
+        begin_mistake(errors, &s);
+        buf_append_str(errors, "cannot be read\n");
+    }
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static void check_services(const struct aws_profile *profile, struct buf *errors)
+{
+    if (profile == NULL || aws_profile_services_known(profile))
+        return;
+    buf_printf(errors, "profile %s, services=%.*s: the config file has no such section\n",
+               profile->name, SLICE_ARG(aws_profile_get(profile, "services")));
+}
+
+static void read_all(const struct aws_profile *profile, struct aws_settings *ret,
+                     struct buf *errors)
+{
+    check_services(profile, errors);
+    bool ignore = read_bool(profile, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+                            "ignore_configured_endpoint_urls", errors);
+    read_region(profile, ret->region, errors);
+    read_attempts(profile, &ret->attempts_max, errors);
+    ret->without_rate = read_without_rate(profile, errors);
+    read_ca_bundle(profile, ret->ca_bundle, sizeof(ret->ca_bundle), errors);
+    struct endpoint_query query = {
+        .service = ENDPOINT_SQS,
+        .region = slice_from_str(ret->region),
+        .fips = read_bool(profile, "AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint", errors),
+        .dualstack =
+            read_bool(profile, "AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint", errors),
+    };
+    struct setting url = ignore ? NO_SETTING : find_url(profile, "AWS_ENDPOINT_URL_SQS", "sqs");
+    resolve(&query, &url, &ret->sqs, errors);
+    query.service = ENDPOINT_DYNAMODB;
+    url = ignore ? NO_SETTING : find_url(profile, "AWS_ENDPOINT_URL_DYNAMODB", "dynamodb");
+    resolve(&query, &url, &ret->dynamodb, errors);
 }
 
 enum status aws_settings_load(struct aws_settings *ret, struct buf *errors)
 {
-    struct aws_settings settings = {0};
+    struct aws_settings settings = {.attempts_max = 0};
     size_t errors_before = errors->len;
-    bool ignored = read_bool("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", errors);
-    read_region(settings.region, errors);
-    read_attempts(&settings.attempts_max, errors);
-    check_retry_mode(errors);
-    read_ca_bundle(settings.ca_bundle, errors);
-    struct endpoint_query query = {
-        .service = ENDPOINT_SQS,
-        .region = slice_from_str(settings.region),
-        .fips = read_bool("AWS_USE_FIPS_ENDPOINT", errors),
-        .dualstack = read_bool("AWS_USE_DUALSTACK_ENDPOINT", errors),
-    };
-    resolve(&query, "AWS_ENDPOINT_URL_SQS", ignored, &settings.sqs, errors);
-    query.service = ENDPOINT_DYNAMODB;
-    resolve(&query, "AWS_ENDPOINT_URL_DYNAMODB", ignored, &settings.dynamodb, errors);
+    CLEANUP(aws_profiles_release) struct aws_profiles profiles;
+    const struct aws_profile *profile = NULL;
+    struct error error;
+    aws_profiles_init(&profiles);
+    if (credentials_load_profile(&profiles, &profile, &error) != STATUS_OK)
+        buf_printf(errors, "%s\n", error.text);
+    read_all(profile, &settings, errors);
     if (errors->len > errors_before || errors->overflow)
         return STATUS_INVALID;
     *ret = settings;
     return STATUS_OK;
+}
+
+void aws_settings_print(const struct aws_settings *s, struct buf *out)
+{
+    buf_printf(out, "AWS_REGION=%s\n", s->region);
+    buf_printf(out, "AWS_ENDPOINT_URL_SQS=%s\n", s->sqs.url);
+    buf_printf(out, "AWS_ENDPOINT_URL_DYNAMODB=%s\n", s->dynamodb.url);
+    buf_printf(out, "AWS_RETRY_MODE=%s\n", s->without_rate ? "standard" : "adaptive");
+    if (s->attempts_max > 0)
+        buf_printf(out, "AWS_MAX_ATTEMPTS=%u\n", s->attempts_max);
+    if (s->ca_bundle[0] != '\0')
+        buf_printf(out, "AWS_CA_BUNDLE=%s\n", s->ca_bundle);
 }

@@ -44,6 +44,7 @@ struct dynamodb *dynamodb_new(struct loop *loop, struct http *http,
                                           .endpoint = &settings->dynamodb,
                                           .target_prefix = "DynamoDB_20120810",
                                           .attempts_max = settings->attempts_max,
+                                          .without_rate = settings->without_rate,
                                           .seed = seed,
                                       });
     buf_init(&dynamodb->body, HTTP_REQUEST_BYTES_MAX);

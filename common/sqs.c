@@ -50,6 +50,7 @@ struct sqs *sqs_new(struct loop *loop, struct http *http, struct aws_credentials
                                      .endpoint = &settings->sqs,
                                      .target_prefix = "AmazonSQS",
                                      .attempts_max = settings->attempts_max,
+                                     .without_rate = settings->without_rate,
                                      .seed = seed,
                                  });
     buf_init(&sqs->body, BODY_BYTES_MAX);

@@ -58,6 +58,21 @@ static void on_script(void *ctx, const struct http_script_request *request,
     aws_rig_play(&f->rig, request, answer);
 }
 
+static void new_client(struct fixture *f, enum endpoint_service service)
+{
+    bool sqs = service == ENDPOINT_SQS;
+    aws_client_free(f->client);
+    f->client =
+        aws_client_new(f->rig.loop, f->rig.http, f->rig.credentials,
+                       &(struct aws_client_options){
+                           .service = service,
+                           .endpoint = sqs ? &f->rig.settings.sqs : &f->rig.settings.dynamodb,
+                           .target_prefix = sqs ? "AmazonSQS" : "DynamoDB_20120810",
+                           .without_rate = f->rig.settings.without_rate,
+                           .seed = 7,
+                       });
+}
+
 static void fixture_init(struct fixture *f, enum endpoint_service service,
                          const struct aws_play *plays, size_t play_count)
 {
@@ -65,15 +80,7 @@ static void fixture_init(struct fixture *f, enum endpoint_service service,
     aws_rig_init_served(&f->rig, on_script, f);
     f->rig.plays = plays;
     f->rig.play_count = play_count;
-    bool sqs = service == ENDPOINT_SQS;
-    f->client =
-        aws_client_new(f->rig.loop, f->rig.http, f->rig.credentials,
-                       &(struct aws_client_options){
-                           .service = service,
-                           .endpoint = sqs ? &f->rig.settings.sqs : &f->rig.settings.dynamodb,
-                           .target_prefix = sqs ? "AmazonSQS" : "DynamoDB_20120810",
-                           .seed = 7,
-                       });
+    new_client(f, service);
 }
 
 static void fixture_end(struct fixture *f)
@@ -343,6 +350,20 @@ static void test_throttling_slows_down(void **state)
     fixture_end(&f);
 }
 
+static void test_standard_mode_does_not_slow_down(void **state)
+{
+    (void)state;
+    struct fixture f;
+    PLAYS(f, ENDPOINT_SQS, {.status = 400, .body = "{\"__type\":\"x#ThrottlingException\"}"});
+    f.rig.settings.without_rate = true;
+    new_client(&f, ENDPOINT_SQS);
+    for (unsigned i = 0; i < 20; i++)
+        run(&f, (struct aws_call){.attempts_max = 1});
+    assert_int_equal(f.rig.requests, 20);
+    assert_int_equal(aws_client_backpressure_ms(f.client), 0);
+    fixture_end(&f);
+}
+
 /* --- put right once -------------------------------------------------------------------------- */
 
 static void test_expired_credentials_are_refreshed_once(void **state)
@@ -514,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_caller_that_decides_gets_every_failure),
         cmocka_unit_test(test_retries_of_the_caller_use_up_the_quota),
         cmocka_unit_test(test_throttling_slows_down),
+        cmocka_unit_test(test_standard_mode_does_not_slow_down),
         cmocka_unit_test(test_expired_credentials_are_refreshed_once),
         cmocka_unit_test(test_skewed_clock_is_put_right_once),
         cmocka_unit_test(test_wrong_signature_with_a_right_clock_is_final),

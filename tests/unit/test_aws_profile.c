@@ -53,6 +53,46 @@ static void merges_both_files(void **state)
     aws_profiles_release(&p);
 }
 
+static void services_are_found_by_who_names_them(void **state)
+{
+    (void)state;
+    struct aws_profiles p;
+    assert_status(parse(&p,
+                        "[services local]\n"
+                        "sqs =\n"
+                        "  max = 3\n"
+                        "  endpoint_url = http://queue:1\n"
+                        "dynamodb = \n"
+                        "  endpoint_url=http://table:2 \n"
+                        "[profile a]\n"
+                        "services = local\n"
+                        "[profile b]\n"
+                        "services = other\n"
+                        "[profile c]\n"
+                        "endpoint_url = http://all:3\n"
+                        "[servicesx]\n"
+                        "[services local]\n"
+                        "sts =\n"
+                        "  endpoint_url = http://token:4\n",
+                        "[services local]\nsqs =\n endpoint_url = http://wrong\n", NULL),
+                  STATUS_OK);
+    assert_int_equal(p.count, 3);
+    const struct aws_profile *a = aws_profiles_find(&p, SLICE_LITERAL("a"));
+    assert_slice_equal(aws_profile_service_get(a, "sqs", "endpoint_url"), "http://queue:1");
+    assert_slice_equal(aws_profile_service_get(a, "dynamodb", "endpoint_url"), "http://table:2");
+    assert_slice_equal(aws_profile_service_get(a, "sts", "endpoint_url"), "http://token:4");
+    assert_true(slice_is_null(aws_profile_service_get(a, "sqs", "endpoint")));
+    assert_true(slice_is_null(aws_profile_service_get(a, "s3", "endpoint_url")));
+    assert_true(aws_profile_services_known(a));
+    const struct aws_profile *b = aws_profiles_find(&p, SLICE_LITERAL("b"));
+    assert_true(slice_is_null(aws_profile_service_get(b, "sqs", "endpoint_url")));
+    assert_false(aws_profile_services_known(b));
+    const struct aws_profile *c = aws_profiles_find(&p, SLICE_LITERAL("c"));
+    assert_true(slice_is_null(aws_profile_service_get(c, "sqs", "endpoint_url")));
+    assert_true(aws_profile_services_known(c));
+    aws_profiles_release(&p);
+}
+
 static void a_prefixed_default_wins_whatever_the_order(void **state)
 {
     (void)state;
@@ -180,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges_both_files),
+        cmocka_unit_test(services_are_found_by_who_names_them),
         cmocka_unit_test(a_prefixed_default_wins_whatever_the_order),
         cmocka_unit_test(names_the_line_of_a_mistake),
         cmocka_unit_test(bounds_what_it_takes_in),

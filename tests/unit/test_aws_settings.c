@@ -4,11 +4,28 @@
 #include "tests/harness/aws_environment.h"
 #include "tests/harness/temp_dir.h"
 
+/* No shared files but those that a test writes. */
+static struct temp_dir home;
+
 static int set_up(void **state)
 {
     (void)state;
     aws_environment_clear();
+    temp_dir_init(&home);
+    return setenv("HOME", home.path, 1);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    temp_dir_release(&home);
     return 0;
+}
+
+static void write_config(const char *text)
+{
+    temp_dir_mkdir(&home, ".aws");
+    temp_dir_write(&home, ".aws/config", text);
 }
 
 static void load(struct aws_settings *ret)
@@ -117,7 +134,7 @@ static void every_mistake_is_named(void **state)
             if (strcmp(getenv(cases[seen].variable), cases[seen].value) == 0 &&
                 strstr(buf_text(&errors), cases[seen].text) == NULL)
                 fail_msg("%s is not in:\n%s", cases[seen].text, buf_text(&errors));
-        assert_non_null(strstr(buf_text(&errors), "DynamoDB: no region"));
+        assert_non_null(strstr(buf_text(&errors), "AWS_REGION: must be set"));
     }
 }
 
@@ -154,15 +171,122 @@ static void a_password_is_not_shown(void **state)
     assert_null(strstr(buf_text(&errors), "geheim"));
 }
 
-#define CASE(name) cmocka_unit_test_setup(name, set_up)
+static void refuse(const char *const *expected, size_t count)
+{
+    struct aws_settings s = {.attempts_max = 0};
+    struct buf errors;
+    buf_init(&errors, 4096);
+    assert_status(aws_settings_load(&s, &errors), STATUS_INVALID);
+    for (size_t i = 0; i < count; i++)
+        if (strstr(buf_text(&errors), expected[i]) == NULL)
+            fail_msg("no %s in: %s", expected[i], buf_text(&errors));
+    buf_release(&errors);
+}
+#define REFUSE(...)                                                                                \
+    refuse((const char *const[]){__VA_ARGS__}, ARRAY_LEN(((const char *const[]){__VA_ARGS__})))
+
+static void no_region_is_a_mistake_with_endpoints_too(void **state)
+{
+    (void)state;
+    REFUSE("AWS_REGION: must be set");
+    setenv("AWS_ENDPOINT_URL", "http://localhost:4566", 1);
+    REFUSE("AWS_REGION: must be set");
+    setenv("AWS_ENDPOINT_URL", "nonsense", 1);
+    REFUSE("AWS_REGION: must be set", "AWS_ENDPOINT_URL=nonsense");
+}
+
+static void a_profile_sets_what_the_environment_does_not(void **state)
+{
+    (void)state;
+    struct aws_settings s;
+    write_config("[default]\nregion = eu-west-3\n"
+                 "[profile p]\nregion = eu-west-1\nmax_attempts = 7\nretry_mode = standard\n"
+                 "use_dualstack_endpoint = true\n");
+    load(&s);
+    assert_string_equal(s.region, "eu-west-3");
+    assert_false(s.without_rate);
+    setenv("AWS_PROFILE", "p", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "https://sqs.eu-west-1.api.aws");
+    assert_int_equal(s.attempts_max, 7);
+    assert_true(s.without_rate);
+    setenv("AWS_DEFAULT_REGION", "eu-west-2", 1);
+    setenv("AWS_MAX_ATTEMPTS", "2", 1);
+    setenv("AWS_RETRY_MODE", "adaptive", 1);
+    setenv("AWS_USE_DUALSTACK_ENDPOINT", "false", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "https://sqs.eu-west-2.amazonaws.com");
+    assert_int_equal(s.attempts_max, 2);
+    assert_false(s.without_rate);
+}
+
+/* The order of AWS's page "Service-specific endpoints". */
+static void endpoints_have_an_order(void **state)
+{
+    (void)state;
+    struct aws_settings s;
+    write_config("[default]\nregion = eu-west-1\nendpoint_url = http://profile:1\n"
+                 "services = s\n[services s]\nsqs =\n  endpoint_url = http://section:2\n");
+    load(&s);
+    assert_string_equal(s.sqs.url, "http://section:2");
+    assert_string_equal(s.dynamodb.url, "http://profile:1");
+    setenv("AWS_ENDPOINT_URL", "http://all:3", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "http://all:3");
+    assert_string_equal(s.dynamodb.url, "http://all:3");
+    setenv("AWS_ENDPOINT_URL_SQS", "http://sqs:4", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "http://sqs:4");
+    assert_string_equal(s.dynamodb.url, "http://all:3");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "https://sqs.eu-west-1.amazonaws.com");
+}
+
+static void a_profile_can_ignore_endpoints_and_the_environment_can_undo_it(void **state)
+{
+    (void)state;
+    struct aws_settings s;
+    write_config("[default]\nregion = eu-west-1\nendpoint_url = http://profile:1\n"
+                 "ignore_configured_endpoint_urls = true\n");
+    setenv("AWS_ENDPOINT_URL_SQS", "http://sqs:4", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "https://sqs.eu-west-1.amazonaws.com");
+    assert_string_equal(s.dynamodb.url, "https://dynamodb.eu-west-1.amazonaws.com");
+    setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false", 1);
+    load(&s);
+    assert_string_equal(s.sqs.url, "http://sqs:4");
+    assert_string_equal(s.dynamodb.url, "http://profile:1");
+}
+
+static void mistakes_in_a_profile_name_it(void **state)
+{
+    (void)state;
+    write_config("[default]\nregion = eu-west-1\nservices = none\nendpoint_url = ftp://x\n"
+                 "max_attempts = many\nretry_mode = never\n");
+    REFUSE("profile default, services=none", "profile default, endpoint_url=ftp://x",
+           "profile default, max_attempts=many", "profile default, retry_mode=never");
+    setenv("AWS_PROFILE", "absent", 1);
+    REFUSE("AWS_PROFILE is absent");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_first_region_wins),   CASE(a_service_has_its_own_endpoint),
-        CASE(the_rest_is_taken_over),  CASE(an_empty_variable_is_unset),
-        CASE(every_mistake_is_named),  CASE(too_long_is_a_mistake),
+        CASE(the_first_region_wins),
+        CASE(a_service_has_its_own_endpoint),
+        CASE(the_rest_is_taken_over),
+        CASE(an_empty_variable_is_unset),
+        CASE(every_mistake_is_named),
+        CASE(too_long_is_a_mistake),
         CASE(a_password_is_not_shown),
+        CASE(no_region_is_a_mistake_with_endpoints_too),
+        CASE(a_profile_sets_what_the_environment_does_not),
+        CASE(endpoints_have_an_order),
+        CASE(a_profile_can_ignore_endpoints_and_the_environment_can_undo_it),
+        CASE(mistakes_in_a_profile_name_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
