@@ -109,6 +109,37 @@ static void test_throttled_entry_slows_the_client(void **state)
     aws_rig_release(&f.rig);
 }
 
+/* Each operation has its own name and body; the answers have one form. */
+static void test_deletes_and_changes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    PLAYS(&f, {.status = 200,
+               .body = "{\"Successful\":[{\"Id\":\"0\"}],\"Failed\":[{\"Id\":\"1\","
+                       "\"Code\":\"ReceiptHandleIsInvalid\",\"SenderFault\":true}]}"});
+    const struct slice handles[] = {SLICE_LITERAL("r0"), SLICE_LITERAL("r1"), SLICE_LITERAL("r2")};
+    sqs_delete_batch(f.sqs, "q", handles, 3, on_batch, &f);
+    aws_rig_run(&f.rig);
+    assert_string_equal(f.rig.targets[0], "AmazonSQS.DeleteMessageBatch");
+    assert_non_null(strstr(buf_text(&f.rig.request_body), "\"ReceiptHandle\":\"r2\""));
+    const struct sqs_visibility_entry entries[] = {
+        {handles[0], 0}, {handles[1], 43200}, {handles[2], 1}};
+    sqs_change_visibility_batch(f.sqs, "q", entries, 3, on_batch, &f);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(f.count, 3);
+        assert_int_equal(f.results[0].outcome, OUTCOME_DONE);
+        assert_int_equal(f.results[1].outcome, OUTCOME_FAILED);
+        assert_int_equal(f.results[1].error.kind, ERROR_PERMANENT);
+        assert_int_equal(f.results[2].outcome, OUTCOME_UNKNOWN); /* not in the answer */
+        memset(f.results, 0, sizeof(f.results));
+        if (turn == 0)
+            aws_rig_run(&f.rig);
+    }
+    assert_string_equal(f.rig.targets[1], "AmazonSQS.ChangeMessageVisibilityBatch");
+    assert_non_null(strstr(buf_text(&f.rig.request_body), "\"VisibilityTimeout\":43200"));
+    aws_rig_release(&f.rig);
+}
+
 static void on_receive(void *ctx, const struct sqs_message *messages, size_t count,
                        const struct error *error)
 {
@@ -212,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_large_batch_is_billed_by_its_bytes),
         cmocka_unit_test(test_failed_call_fails_every_entry),
         cmocka_unit_test(test_throttled_entry_slows_the_client),
+        cmocka_unit_test(test_deletes_and_changes),
         cmocka_unit_test(test_receive),
         cmocka_unit_test(test_queues),
         cmocka_unit_test(test_known_urls_need_no_server),

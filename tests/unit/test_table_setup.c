@@ -1,254 +1,281 @@
-#include "tests/harness/unit.h"
+/* The calls behind table_setup_core, against a table of the test's own. */
+#include "tests/harness/aws_rig.h"
 
-#include "common/limits.h"
-#include "common/table_setup_core.h"
+#include "common/table.h"
+#include "common/table_setup.h"
+#include "tests/harness/vectors.h"
 
-#define AT_ONCE   4
-#define BUCKET_MS 60000
+#define SHARDS    5
+#define BUCKET_MS INT64_C(60000)
 
-struct world {
-    bool meta;
-    int64_t shards;
-    int64_t most;
-    int64_t bucket_ms;
-    bool cursors[SHARDS_MAX];
-    uint32_t meta_writes;
-    uint32_t interfere; /* so many meta writes find that another was faster */
-    int64_t interfering_bucket_ms;
+#define CONDITION_FAILED "{\"__type\":\"x#ConditionalCheckFailedException\"}"
+
+struct fixture {
+    struct aws_rig rig;
+    struct table_setup *setup;
+
+    const char *meta;             /* what GetItem gives */
+    const char *meta_later;       /* from the second GetItem on; NULL: the same */
+    const char *cursor_failure;   /* of the cursor of shard 1; NULL: put */
+    const char *others_failure;   /* of all other cursors */
+    unsigned meta_writes_refused; /* so many find that another program was faster */
+
+    unsigned reads;
+    unsigned cursors; /* a bit for each that was put */
+    unsigned meta_writes;
+    char meta_operation[64];
+    struct buf meta_body;
+
+    struct table_setup_result result;
+    bool has_result;
+    struct error error;
 };
 
-static void expect_cursors_before_meta(const struct world *w, const struct table_setup_step *step)
+static void reply_item(struct http_script_answer *answer, const char *item)
 {
-    for (uint32_t shard = 0; shard < step->meta.shards_most; shard++)
-        assert_true(w->cursors[shard]);
+    CLEANUP(buf_release) struct buf body;
+    buf_init(&body, 4096);
+    buf_printf(&body, "{%s}", item);
+    http_script_reply(answer, 200, "", buf_text(&body));
 }
 
-static bool write_meta(struct world *w, const struct table_setup_step *step)
+static void serve_cursor(struct fixture *f, const cJSON *item, struct http_script_answer *answer)
 {
-    expect_cursors_before_meta(w, step);
-    w->meta_writes++;
-    if (w->interfere > 0) {
-        w->interfere--;
-        w->meta = true;
-        w->shards = 1 + w->interfere;
-        w->most = 20 + w->interfere;
-        w->bucket_ms = w->interfering_bucket_ms;
-        return false;
+    const char *pk = vectors_text(json_get_object(item, TABLE_PK), "S");
+    unsigned shard = (unsigned)(pk[strlen("cursor#")] - '0');
+    assert_memory_equal(pk, "cursor#", strlen("cursor#"));
+    assert_true(shard < 10 && (f->cursors & 1U << shard) == 0);
+    assert_int_equal(f->meta_writes, 0); /* meta comes after all of them */
+    assert_string_equal(vectors_text(json_get_object(item, TABLE_SK), "S"), "-");
+    assert_string_equal(vectors_text(json_get_object(item, TABLE_PLACE), "S"), "");
+    assert_string_equal(vectors_text(json_get_object(item, TABLE_FENCE), "S"), "");
+    int64_t bucket = strtoll(vectors_text(json_get_object(item, TABLE_BUCKET), "N"), NULL, 10);
+    assert_in_range(table_bucket(loop_now(f->rig.loop).wall.ms, BUCKET_MS) - bucket, 0, 1);
+    f->cursors |= 1U << shard;
+    const char *failure = shard == 1 ? f->cursor_failure : f->others_failure;
+    http_script_reply(answer, failure == NULL ? 200 : 400, "", failure == NULL ? "{}" : failure);
+}
+
+static void serve_meta_write(struct fixture *f, const char *operation, struct slice body,
+                             struct http_script_answer *answer)
+{
+    f->meta_writes++;
+    snprintf(f->meta_operation, sizeof(f->meta_operation), "%s", operation);
+    buf_clear(&f->meta_body);
+    buf_append_slice(&f->meta_body, body);
+    if (f->meta_writes <= f->meta_writes_refused) {
+        f->cursors = 0; /* the round begins anew */
+        f->meta_writes_refused--;
+        f->meta_writes = 0;
+        http_script_reply(answer, 400, "", CONDITION_FAILED);
+    } else {
+        http_script_reply(answer, 200, "", "{}");
     }
-    bool as_read = step->action == TABLE_SETUP_PUT_META
-                       ? !w->meta
-                       : w->meta && w->shards == step->old.shards &&
-                             w->most == step->old.shards_most &&
-                             w->bucket_ms == step->old.bucket_ms;
-    if (!as_read)
-        return false;
-    w->meta = true;
-    w->shards = step->meta.shards;
-    w->most = step->meta.shards_most;
-    w->bucket_ms = step->meta.bucket_ms;
-    return true;
 }
 
-static enum table_setup_action run(struct world *w, struct table_setup_core *c, uint32_t shards)
+static void on_request(void *ctx, const struct http_script_request *request,
+                       struct http_script_answer *answer)
 {
-    uint32_t open = 0;
-    table_setup_core_init(c, shards, BUCKET_MS);
-    for (int turn = 0; turn < 100000; turn++) {
-        struct table_setup_step step = table_setup_core_next(c, AT_ONCE);
-        switch (step.action) {
-        case TABLE_SETUP_READ_META:
-            table_setup_core_on_meta(c, w->meta,
-                                     &(struct table_meta){w->shards, w->most, w->bucket_ms});
-            continue;
-        case TABLE_SETUP_PUT_CURSOR:
-            w->cursors[step.shard] = true;
-            open++;
-            assert_true(open <= AT_ONCE);
-            continue;
-        case TABLE_SETUP_PUT_META:
-        case TABLE_SETUP_UPDATE_META:
-            table_setup_core_on_meta_written(c, write_meta(w, &step));
-            continue;
-        case TABLE_SETUP_WAIT:
-            assert_true(open > 0);
-            open--;
-            table_setup_core_on_cursor(c);
-            continue;
-        case TABLE_SETUP_DONE:
-        case TABLE_SETUP_MISMATCH:
-        case TABLE_SETUP_FAILED:
-            return step.action;
-        }
+    struct fixture *f = ctx;
+    CLEANUP(json_freep) cJSON *body = NULL;
+    assert_status(json_parse(request->body, &body, NULL), STATUS_OK);
+    assert_string_equal(vectors_text(body, "TableName"), "t");
+    struct slice target = http_script_header(request, "X-Amz-Target");
+    const cJSON *item = json_get_object(body, "Item");
+    if (slice_equal_str(target, "DynamoDB_20120810.GetItem")) {
+        assert_true(json_get_bool(body, "ConsistentRead", false));
+        reply_item(answer, f->reads++ > 0 && f->meta_later != NULL ? f->meta_later : f->meta);
+    } else if (slice_equal_str(target, "DynamoDB_20120810.UpdateItem")) {
+        serve_meta_write(f, "UpdateItem", request->body, answer);
+    } else {
+        assert_slice_equal(target, "DynamoDB_20120810.PutItem");
+        assert_string_equal(vectors_text(body, "ConditionExpression"),
+                            "attribute_not_exists(" TABLE_PK ")");
+        if (strcmp(vectors_text(json_get_object(item, TABLE_PK), "S"), "meta") == 0)
+            serve_meta_write(f, "PutItem", request->body, answer);
+        else
+            serve_cursor(f, item, answer);
     }
-    fail_msg("it goes round for ever");
-    return TABLE_SETUP_FAILED;
 }
 
-static void expect_cursors(const struct world *w, uint32_t count)
+static void on_done(void *ctx, const struct table_setup_result *result, const struct error *error)
 {
-    for (uint32_t shard = 0; shard < SHARDS_MAX; shard++)
-        assert_int_equal(w->cursors[shard], shard < count);
+    struct fixture *f = ctx;
+    f->setup = NULL;
+    f->error = *error;
+    assert_int_equal(result == NULL, error->kind != ERROR_NONE);
+    f->has_result = result != NULL;
+    if (result != NULL)
+        f->result = *result;
+    aws_rig_end_call(&f->rig);
 }
 
-static void an_empty_table_gets_cursors_then_meta(void **state)
+static int set_up(void **state)
 {
-    (void)state;
-    struct world w = {0};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_DONE);
-    expect_cursors(&w, 8);
-    assert_int_equal(w.shards, 8);
-    assert_int_equal(w.most, 8);
-    assert_int_equal(w.bucket_ms, BUCKET_MS);
-    assert_int_equal(w.meta_writes, 1);
-    assert_int_equal(table_setup_core_most(&c), 8);
+    struct fixture *f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    f->meta = "";
+    buf_init(&f->meta_body, 4096);
+    aws_rig_init_served(&f->rig, on_request, f);
+    *state = f;
+    return 0;
 }
 
-static void a_table_as_wanted_is_left_alone_but_for_its_cursors(void **state)
+static int tear_down(void **state)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 8, .most = 12, .bucket_ms = BUCKET_MS};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_DONE);
-    expect_cursors(&w, 12);
-    assert_int_equal(w.meta_writes, 0);
-    assert_int_equal(table_setup_core_most(&c), 12);
+    struct fixture *f = *state;
+    dynamodb_free(f->rig.dynamodb);
+    f->rig.dynamodb = NULL;
+    table_setup_cancel(f->setup);
+    aws_rig_release(&f->rig);
+    buf_release(&f->meta_body);
+    free(f);
+    return 0;
 }
 
-static void raising_makes_cursors_first(void **state)
+static void start(struct fixture *f)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 4, .most = 4};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 16), TABLE_SETUP_DONE);
-    expect_cursors(&w, 16);
-    assert_int_equal(w.shards, 16);
-    assert_int_equal(w.most, 16);
+    f->setup = table_setup_start(f->rig.loop, f->rig.dynamodb, "t", SHARDS, BUCKET_MS, on_done, f);
+    assert_int_equal(f->rig.done, 0); /* never from within */
 }
 
-static void raising_below_the_most_keeps_the_most(void **state)
+static void run(struct fixture *f)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 2, .most = 16};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_DONE);
-    expect_cursors(&w, 16);
-    assert_int_equal(w.shards, 8);
-    assert_int_equal(w.most, 16);
+    start(f);
+    aws_rig_run(&f->rig);
 }
 
-static void lowering_keeps_the_most(void **state)
+#define META(shards, most, bucket)                                                                 \
+    "\"Item\":{\"pk\":{\"S\":\"meta\"},\"sk\":{\"S\":\"-\"},\"shards\":{\"N\":\"" shards           \
+    "\"},\"shards_most\":{\"N\":\"" most "\"}" bucket "}"
+#define BUCKET(ms) ",\"" TABLE_BUCKET_MS "\":{\"N\":\"" ms "\"}"
+
+static void a_new_table_gets_cursors_then_meta(void **state)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 16, .most = 16};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 4), TABLE_SETUP_DONE);
-    expect_cursors(&w, 16);
-    assert_int_equal(w.shards, 4);
-    assert_int_equal(w.most, 16);
-    assert_int_equal(table_setup_core_most(&c), 16);
+    struct fixture *f = *state;
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_NONE);
+    assert_int_equal(f->result.shards, SHARDS);
+    assert_int_equal(f->result.shards_most, SHARDS);
+    assert_int_equal(f->cursors, (1U << SHARDS) - 1);
+    assert_int_equal(f->meta_writes, 1);
+    assert_string_equal(f->meta_operation, "PutItem");
+    assert_non_null(strstr(buf_text(&f->meta_body), "\"shards\":{\"N\":\"5\"}"));
+    assert_non_null(strstr(buf_text(&f->meta_body), "\"shards_most\":{\"N\":\"5\"}"));
+    assert_non_null(strstr(buf_text(&f->meta_body), "\"" TABLE_BUCKET_MS "\":{\"N\":\"60000\"}"));
 }
 
-static void a_faster_program_is_read_again(void **state)
+/* Cursors that stand are left alone; those of shards that are no longer written to are made sure of
+ * too. */
+static void what_stands_is_left_alone(void **state)
 {
-    (void)state;
-    struct world w = {.interfere = 2};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_DONE);
-    assert_int_equal(w.meta_writes, 3);
-    assert_int_equal(w.shards, 8);
-    assert_int_equal(w.most, 20);
-    expect_cursors(&w, 21); /* the first change had named 21 */
+    struct fixture *f = *state;
+    f->meta = META("5", "7", BUCKET("60000"));
+    f->cursor_failure = f->others_failure = CONDITION_FAILED;
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_NONE);
+    assert_int_equal(f->result.shards, SHARDS);
+    assert_int_equal(f->result.shards_most, 7);
+    assert_int_equal(f->cursors, (1U << 7) - 1);
+    assert_int_equal(f->meta_writes, 0);
 }
 
-static void it_gives_up_after_a_bounded_number_of_rounds(void **state)
+static void another_number_of_shards_is_written_under_what_was_read(void **state)
 {
-    (void)state;
-    struct world w = {.interfere = 100};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_FAILED);
-    assert_true(w.meta_writes <= 16);
+    struct fixture *f = *state;
+    f->meta = META("3", "4", BUCKET("60000"));
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_NONE);
+    assert_int_equal(f->result.shards_most, SHARDS);
+    assert_string_equal(f->meta_operation, "UpdateItem");
+    const char *body = buf_text(&f->meta_body);
+    assert_non_null(strstr(body, "shards = :a AND shards_most = :b"));
+    assert_non_null(strstr(body, "{\"N\":\"3\"}"));
+    assert_non_null(strstr(body, "{\"N\":\"4\"}"));
+    assert_non_null(strstr(body, "{\"N\":\"5\"}"));
 }
 
-static void another_bucket_is_refused_and_touches_nothing(void **state)
+static void another_program_was_faster(void **state)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 8, .most = 8, .bucket_ms = BUCKET_MS / 2};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_MISMATCH);
-    assert_int_equal(table_setup_core_next(&c, AT_ONCE).old.bucket_ms, BUCKET_MS / 2);
-    assert_int_equal(w.meta_writes, 0);
-    expect_cursors(&w, 0);
+    struct fixture *f = *state;
+    f->meta_writes_refused = 1;
+    f->meta_later = META("5", "6", BUCKET("60000"));
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_NONE);
+    assert_int_equal(f->reads, 2);
+    assert_int_equal(f->result.shards_most, 6);
+    assert_int_equal(f->cursors, (1U << 6) - 1);
 }
 
-static void a_table_that_names_no_bucket_gets_ours(void **state)
+static void a_failure_ends_it_when_all_have_answered(void **state)
 {
-    (void)state;
-    struct world w = {.meta = true, .shards = 8, .most = 12};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_DONE);
-    assert_int_equal(w.meta_writes, 1);
-    assert_int_equal(w.bucket_ms, BUCKET_MS);
-    assert_int_equal(w.shards, 8);
-    assert_int_equal(w.most, 12);
+    struct fixture *f = *state;
+    f->cursor_failure = "{\"__type\":\"x#AccessDeniedException\",\"message\":\"no\"}";
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_AUTH);
+    assert_string_equal(f->error.code, "AccessDeniedException");
+    assert_int_equal(f->cursors, (1U << SHARDS) - 1);
+    assert_int_equal(f->meta_writes, 0);
+    f->cursor_failure = NULL; /* it may be started anew */
+    f->cursors = 0;
+    f->rig.done = 0;
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_NONE);
 }
 
-static void who_loses_the_race_for_the_bucket_is_refused(void **state)
+static void a_meta_that_makes_no_sense_is_refused(void **state)
 {
-    (void)state;
-    struct world w = {.interfere = 1, .interfering_bucket_ms = BUCKET_MS * 2};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 8), TABLE_SETUP_MISMATCH);
-    assert_int_equal(w.meta_writes, 1);
-    assert_int_equal(w.bucket_ms, BUCKET_MS * 2);
-}
-
-static void nonsense_in_meta_fails_and_touches_nothing(void **state)
-{
-    (void)state;
-    static const struct table_meta nonsense[] = {
-        {0, 0, BUCKET_MS},
-        {0, 8, BUCKET_MS},
-        {8, 4, BUCKET_MS},
-        {-1, 8, BUCKET_MS},
-        {8, SHARDS_MAX + 1, BUCKET_MS},
-        {8, 8, -1},
+    static const char *const metas[] = {
+        META("0", "4", ""),
+        META("5", "4", ""),
+        META("5", "100000", ""),
+        META("-1", "4", ""),
+        META("5", "1e1", ""),
+        META("5", "6", BUCKET("-3")),
+        "\"Item\":{\"pk\":{\"S\":\"meta\"},\"sk\":{\"S\":\"-\"}}",
     };
-    for (size_t i = 0; i < ARRAY_LEN(nonsense); i++) {
-        struct table_setup_core c;
-        table_setup_core_init(&c, 8, BUCKET_MS);
-        assert_int_equal(table_setup_core_next(&c, AT_ONCE).action, TABLE_SETUP_READ_META);
-        table_setup_core_on_meta(&c, true, &nonsense[i]);
-        assert_int_equal(table_setup_core_next(&c, AT_ONCE).action, TABLE_SETUP_FAILED);
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(metas); i++) {
+        f->meta = metas[i];
+        f->rig.done = 0;
+        run(f);
+        if (f->error.kind != ERROR_PERMANENT || strcmp(f->error.code, "TableSetup") != 0)
+            fail_msg("%s: %s %s", metas[i], error_kind_name(f->error.kind), f->error.code);
+        assert_int_equal(f->cursors, 0);
     }
 }
 
-static void one_shard_and_the_most(void **state)
+static void another_bucket_is_told_to_whoever_configured_it(void **state)
 {
-    (void)state;
-    struct world w = {0};
-    struct table_setup_core c;
-    assert_int_equal(run(&w, &c, 1), TABLE_SETUP_DONE);
-    expect_cursors(&w, 1);
-    assert_int_equal(run(&w, &c, SHARDS_MAX), TABLE_SETUP_DONE);
-    expect_cursors(&w, SHARDS_MAX);
+    struct fixture *f = *state;
+    f->meta = META("5", "5", BUCKET("30000"));
+    run(f);
+    assert_int_equal(f->error.kind, ERROR_PERMANENT);
+    assert_string_equal(f->error.code, TABLE_SETUP_CODE_MISMATCH);
+    assert_non_null(strstr(f->error.text, "DELAYLINE_BUCKET=1m"));
+    assert_non_null(strstr(f->error.text, "30s"));
+    assert_int_equal(f->cursors + f->meta_writes, 0);
 }
+
+static void cancelled_it_says_nothing(void **state)
+{
+    struct fixture *f = *state;
+    start(f); /* tear_down frees the client with a call under way, and cancels */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_table_gets_cursors_then_meta),
-        cmocka_unit_test(a_table_as_wanted_is_left_alone_but_for_its_cursors),
-        cmocka_unit_test(raising_makes_cursors_first),
-        cmocka_unit_test(raising_below_the_most_keeps_the_most),
-        cmocka_unit_test(lowering_keeps_the_most),
-        cmocka_unit_test(a_faster_program_is_read_again),
-        cmocka_unit_test(it_gives_up_after_a_bounded_number_of_rounds),
-        cmocka_unit_test(another_bucket_is_refused_and_touches_nothing),
-        cmocka_unit_test(a_table_that_names_no_bucket_gets_ours),
-        cmocka_unit_test(who_loses_the_race_for_the_bucket_is_refused),
-        cmocka_unit_test(nonsense_in_meta_fails_and_touches_nothing),
-        cmocka_unit_test(one_shard_and_the_most),
+        TEST(a_new_table_gets_cursors_then_meta),
+        TEST(what_stands_is_left_alone),
+        TEST(another_number_of_shards_is_written_under_what_was_read),
+        TEST(another_program_was_faster),
+        TEST(a_failure_ends_it_when_all_have_answered),
+        TEST(a_meta_that_makes_no_sense_is_refused),
+        TEST(another_bucket_is_told_to_whoever_configured_it),
+        TEST(cancelled_it_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
