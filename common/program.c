@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "common/admin.h"
 #include "common/aws_client.h"
 #include "common/check.h"
+#include "common/config_foreign.h"
 #include "common/kafka.h"
 #include "common/limits.h"
 #include "common/mem.h"
@@ -294,16 +294,6 @@ static void on_housekeeping(uv_timer_t *timer)
     log_flush(container_of(timer, struct program, housekeeping)->log);
 }
 
-/* Memory holds keys and records. */
-static void forbid_core_dumps(void)
-{
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    const struct rlimit none = {0, 0};
-    CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
-    CHECK(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0);
-#endif
-}
-
 static void open_all(struct program *p, const void *config)
 {
     enum log_level least = LOG_INFO;
@@ -330,10 +320,23 @@ static void open_all(struct program *p, const void *config)
         loop_defer(p->loop, begin_check, p);
 }
 
+/* Memory holds keys and records, not all of them in our hands: the environment, curl, librdkafka.
+ * So there is no dump of it at all. Unlike RLIMIT_CORE this also goes for a core_pattern that pipes
+ * to a program, and it can be undone. Builds for debugging and with sanitizers are left alone. */
+static void set_dumpable(bool dumpable)
+{
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) == 0);
+#else
+    (void)dumpable;
+#endif
+}
+
 static enum exit_code run(const struct program_ops *ops, const void *config, bool check_only)
 {
     struct program p = {.ops = ops, .settings = config, .check_only = check_only};
-    forbid_core_dumps();
+    if (p.settings->core_dumps)
+        set_dumpable(true);
     open_all(&p, config);
     loop_run(p.loop);
     if (p.abandoned) /* memory stays: open handles point to it */
@@ -354,13 +357,12 @@ static enum exit_code run(const struct program_ops *ops, const void *config, boo
 
 /* What a run needs besides the tables. */
 static void check_surroundings(const struct program_ops *ops, const struct settings *settings,
-                               struct buf *errors)
+                               struct aws_settings *ret_aws, struct buf *errors)
 {
-    struct aws_settings aws = {.attempts_max = 0};
     if (admin_address_check(settings->admin_address) != STATUS_OK)
         buf_printf(errors, "DELAYLINE_ADMIN_ADDRESS=%s: write host:port, [host]:port or :port\n",
                    settings->admin_address);
-    status_ignore(aws_settings_load(&aws, errors), "the lines in errors tell");
+    status_ignore(aws_settings_load(ret_aws, errors), "the lines in errors tell");
     if (ops->schema.program != CONFIG_SCHEDULER)
         kafka_properties_check(errors);
 }
@@ -393,14 +395,16 @@ static enum exit_code load_and_run(const struct program_ops *ops, enum flag flag
     CLEANUP(buf_release) struct buf text;
     enum exit_code exit_code = EXIT_CODE_OK;
     buf_init(&text, OUTPUT_BYTES_MAX);
+    struct aws_settings aws = {.attempts_max = 0};
     load(ops, config, &text);
-    if (flag != FLAG_PRINT_CONFIG)
-        check_surroundings(ops, config, &text);
+    check_surroundings(ops, config, &aws, &text);
     if (text.len > 0) {
         fputs(buf_text(&text), stderr);
         exit_code = EXIT_CODE_CONFIG;
     } else if (flag == FLAG_PRINT_CONFIG) {
         config_print(&ops->schema, config, &text);
+        aws_settings_print(&aws, &text);
+        config_foreign_print(ops->schema.program, &text);
         fputs(buf_text(&text), stdout);
     } else if (flag == FLAG_HEALTH || flag == FLAG_READY) {
         exit_code = ask_running(config, flag == FLAG_HEALTH ? "/healthz" : "/readyz");
@@ -483,6 +487,7 @@ static enum flag parse_flags(const struct program_ops *ops, int argc, char **arg
 
 int program_main(const struct program_ops *ops, int argc, char **argv)
 {
+    set_dumpable(false);
     enum flag flag = parse_flags(ops, argc, argv);
     switch (flag) {
     case FLAG_HELP:

@@ -54,6 +54,8 @@ static const struct config_option options[] = {
            0, 0, "address of /healthz, /readyz and /metrics; port 0 picks one and logs it"),
     OPTION("DELAYLINE_LOG_LEVEL", CONFIG_EVERYONE, CONFIG_TEXT, log_level, "info", 0, 0,
            "debug, info, warn or error"),
+    OPTION("DELAYLINE_CORE_DUMPS", CONFIG_EVERYONE, CONFIG_BOOL, core_dumps, "false", 0, 0,
+           "allow core dumps and debuggers: they show keys and records"),
 };
 
 const struct config_table settings_table = {options, ARRAY_LEN(options)};

@@ -25,6 +25,7 @@ struct settings {
     int64_t stop_grace_ms; /* from SIGTERM to giving up */
     char *admin_address;
     char *log_level;
+    bool core_dumps;
 };
 
 extern const struct config_table settings_table;

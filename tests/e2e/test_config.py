@@ -77,7 +77,17 @@ def test_another_bucket_than_the_table_was_set_up_with(fast_stack, name, flags):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_print_config_masks_nothing_that_is_not_secret(fast_stack, name):
-    answer = run(name, "--print-config", env=fast_stack.env)
+    answer = run(
+        name,
+        "--print-config",
+        env=fast_stack.env,
+        KAFKA_PROPERTY_LINGER_MS="3",
+        KAFKA_PROPERTY_SASL_PASSWORD="geheim",
+    )
+    if name != "scheduler":
+        assert "KAFKA_PROPERTY_LINGER_MS=3\nKAFKA_PROPERTY_SASL_PASSWORD=***" in answer.stdout
+    assert "geheim" not in answer.stdout
+    assert f"AWS_ENDPOINT_URL_SQS={fast_stack.env['AWS_ENDPOINT_URL']}\n" in answer.stdout
     assert answer.returncode == 0, answer.stderr
     assert "DELAYLINE_HORIZON=6s" in answer.stdout or "DELAYLINE_HORIZON=6000ms" in answer.stdout, answer.stdout
     assert fast_stack.env["AWS_SECRET_ACCESS_KEY"] not in answer.stdout

@@ -363,9 +363,13 @@ static void flags_ask(void **state)
     assert_non_null(strstr(buf_text(&r.out), "does nothing, on time"));
     assert_non_null(strstr(buf_text(&r.out), "DELAYLINE_SCHEDULER_NUMBER"));
     release(&r);
+    setenv("AWS_SECRET_ACCESS_KEY", "geheim", 1);
     run(&r, GOOD, "--print-config");
     assert_int_equal(r.exit_code, 0);
     assert_non_null(strstr(buf_text(&r.out), "DELAYLINE_SCHEDULER_NUMBER=8\n"));
+    assert_non_null(strstr(buf_text(&r.out), "AWS_REGION=eu-west-1\n"));
+    assert_non_null(strstr(buf_text(&r.out), "AWS_SECRET_ACCESS_KEY=***\n"));
+    assert_null(strstr(buf_text(&r.out), "geheim"));
     release(&r);
 }
 
