@@ -193,6 +193,9 @@ deps: ## install the Debian packages that building and testing need
 deps-build:
 	@tests/stack/deps build
 
+deps-native: ## install the Debian packages that the native stack needs besides
+	@tests/stack/deps native
+
 demo: deps-build ## build, start everything, send delayed records, watch them arrive, judge, stop
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
 	@tests/stack/demo
@@ -206,6 +209,13 @@ down: ## stop what `make up` started
 
 logs: ## what the programs of `make up` say (FOLLOW=1 goes on)
 	@tests/stack/logs
+
+native-up: deps-native ## start the native stack: Kafka, LocalStack (SQS=elasticmq: that) and DynamoDB Local, and the programs
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
+	@tests/native/up
+
+native-down: ## stop what `make native-up` started
+	@tests/native/down
 
 e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
 	@VARIANT=$(VARIANT) tests/e2e/run
@@ -223,7 +233,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all lib unit purity format readme lint deps deps-build demo up down logs e2e e2e-full test clean help FORCE
+.PHONY: all lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full test clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -84,7 +84,13 @@ static void judge_fifo(const struct dependency_queue *q, const struct sqs_queue_
                                  "is a standard queue; a FIFO queue is needed");
         return;
     }
-    if (q->is_per_group && !(a->deduplication_per_group && a->throughput_per_group))
+    if (q->is_per_group && !a->throughput_known)
+        log_event(program_log(q->check->program), LOG_WARN, "queue_throughput_unknown",
+                  LOG_STR("queue", q->name),
+                  LOG_STR("hint",
+                          "it tells neither DeduplicationScope nor FifoThroughputLimit; AWS "
+                          "tells both"));
+    else if (q->is_per_group && !(a->deduplication_per_group && a->throughput_per_group))
         dependency_check_mistake(q->check, q->variable, q->name,
                                  "must be in high-throughput mode (DeduplicationScope "
                                  "messageGroup, FifoThroughputLimit perMessageGroupId)");

@@ -268,6 +268,8 @@ enum status sqs_wire_parse_attributes(const cJSON *json, struct sqs_queue_attrib
             slice_equal_str(json_get_text(attributes, "DeduplicationScope"), "messageGroup"),
         .throughput_per_group =
             slice_equal_str(json_get_text(attributes, "FifoThroughputLimit"), "perMessageGroupId"),
+        .throughput_known = json_get_text(attributes, "DeduplicationScope").len > 0 &&
+                            json_get_text(attributes, "FifoThroughputLimit").len > 0,
         .redrive_policy = json_get_text(attributes, "RedrivePolicy").len > 0,
         .delay_seconds = read_number(attributes, "DelaySeconds"),
         .visibility_seconds = read_number(attributes, "VisibilityTimeout"),

@@ -56,6 +56,7 @@ struct sqs_queue_attributes {
     bool fifo;
     bool deduplication_per_group; /* DeduplicationScope = messageGroup */
     bool throughput_per_group;    /* FifoThroughputLimit = perMessageGroupId */
+    bool throughput_known;        /* the two were there: ElasticMQ has neither */
     bool redrive_policy;
     int64_t delay_seconds;
     int64_t visibility_seconds;

@@ -77,7 +77,8 @@ stack_foreign=(AWS_SESSION_TOKEN AWS_PROFILE AWS_ROLE_ARN AWS_WEB_IDENTITY_TOKEN
     AWS_ENDPOINT_URL_DYNAMODB AWS_ENDPOINT_URL_STS AWS_IGNORE_CONFIGURED_ENDPOINT_URLS AWS_USE_FIPS_ENDPOINT
     AWS_USE_DUALSTACK_ENDPOINT)
 
-stack_devstack_up() { # RUN
+# The servers: devstack, or for STACK_SERVERS=native those that tests/native has started.
+stack_servers_up() { # RUN
     local run=$1 name
     for name in "${stack_foreign[@]}"; do
         [ -z "${!name:-}" ] || echo "stack: without $name of the environment" >&2
@@ -85,6 +86,12 @@ stack_devstack_up() { # RUN
     done
     # shellcheck disable=SC2046 # names of replicas that an earlier stack had
     unset $(compgen -v DELAYLINE_STACK_ADMIN_)
+    if [ "${STACK_SERVERS:-embedded}" = native ]; then
+        # shellcheck source=tests/native/lib.sh
+        . "$stack_root/tests/native/lib.sh"
+        native_stack_up
+        return
+    fi
     setsid "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
     echo $! >"$run/devstack.pid"
     disown $!
@@ -99,7 +106,7 @@ stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
     local -A replicas=([router]=$2 [scheduler]=$3 [relay]=$4)
     mkdir -p "$run"
     rm -f "$run"/*.log "$run"/*.pid "$run"/env "$run"/stack.env
-    stack_devstack_up "$run" || return 1
+    stack_servers_up "$run" || return 1
     for program in router scheduler relay; do
         for ((i = 1; i <= ${replicas[$program]}; i++)); do
             stack_start "$run" "$program-$i" "$program"

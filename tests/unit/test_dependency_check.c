@@ -125,6 +125,7 @@ static void ask(struct world *w, int64_t bucket_ms)
 #define FIFO "\"FifoQueue\":\"true\""
 #define PER_GROUP                                                                                  \
     FIFO ",\"DeduplicationScope\":\"messageGroup\",\"FifoThroughputLimit\":\"perMessageGroupId\""
+#define PER_QUEUE FIFO ",\"DeduplicationScope\":\"queue\",\"FifoThroughputLimit\":\"perQueue\""
 
 static void queues_are_judged(void **state)
 {
@@ -144,7 +145,8 @@ static void queues_are_judged(void **state)
         {false, false, false, "\"RedrivePolicy\":\"{}\"", "redrive policy"},
         {true, false, false, "", "FIFO queue is needed"},
         {true, false, false, FIFO, NULL},
-        {true, true, false, FIFO, "high-throughput"},
+        {true, true, false, FIFO, NULL}, /* a server that does not tell */
+        {true, true, false, PER_QUEUE, "high-throughput"},
         {true, true, false, PER_GROUP, NULL},
         {true, false, false, FIFO ",\"DelaySeconds\":\"5\"", "DelaySeconds"},
         {true, false, false, FIFO ",\"RedrivePolicy\":\"{}\"", "redrive policy"},
