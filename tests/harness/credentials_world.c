@@ -210,3 +210,17 @@ void world_keys_json(char out[WORLD_KEYS_SIZE], const char *id, int64_t expires_
              "\"Token\":\"t-%s\",\"Expiration\":\"%s\"}",
              id, id, id, expiration);
 }
+
+void world_start_with_container(struct world *w)
+{
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", WORLD_CONTAINER_URL, 1);
+    world_start(w);
+}
+
+void world_respond_keys(struct world *w, const char *id, int64_t life_ms)
+{
+    char body[WORLD_KEYS_SIZE];
+    world_expect_request(w, "GET", WORLD_CONTAINER_URL);
+    world_keys_json(body, id, w->loop.now.wall.ms + life_ms);
+    world_respond(w, 200, body);
+}

@@ -90,6 +90,12 @@ void world_expect_error(const struct world *w, unsigned count, const char *text)
 #define WORLD_KEYS_SIZE 512
 void world_keys_json(char out[WORLD_KEYS_SIZE], const char *id, int64_t expires_ms);
 
+/* A provider with a container endpoint, which needs one request a refresh. */
+#define WORLD_CONTAINER_URL "http://127.0.0.1:1/keys"
+void world_start_with_container(struct world *w);
+/* Answers its request. */
+void world_respond_keys(struct world *w, const char *id, int64_t life_ms);
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
 #endif
