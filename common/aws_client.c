@@ -155,7 +155,7 @@ void aws_client_add_throttle(struct aws_client *client, const char *operation, e
 
 int64_t aws_client_backpressure_ms(const struct aws_client *client)
 {
-    return rate_wait_ms(&client->rate, loop_now(client->loop).mono);
+    return rate_wait_ms(&client->rate, RATE_ORDINARY, loop_now(client->loop).mono);
 }
 
 struct aws_clock_view aws_client_clock(const struct aws_client *client)
@@ -402,24 +402,45 @@ static void send_attempt(struct aws_request *request)
     aws_credentials_get(client->credentials, on_credentials, request);
 }
 
+static const char held_back_code[] = "ClientRateExceeded";
+
+bool aws_client_held_back(const struct error *error)
+{
+    return error->kind == ERROR_THROTTLED && error->http_status == 0 &&
+           strcmp(error->code, held_back_code) == 0;
+}
+
+static void hold_back(struct aws_request *request, int64_t wait_ms)
+{
+    error_set(&request->error, ERROR_THROTTLED, held_back_code,
+              "%s was throttled; the next call may go out in %" PRId64 " ms",
+              request->client->options.target_prefix, wait_ms);
+    request->error.retry_after_ms = wait_ms;
+    wait(request, 0, STEP_FAIL);
+}
+
+/* What a call waits for its turn at most: one whose caller decides anew is soon back. */
+static int64_t longest_wait_ms(const struct aws_request *request)
+{
+    if (request->call.rate == RATE_SPARE)
+        return 0;
+    return request->policy.attempts_max == 1 ? CLIENT_RATE_WAIT_MAX_MS : CLIENT_RATE_DEBT_MAX_MS;
+}
+
 /* One attempt passes the rate or waits for it; when that is too long it fails, which costs nothing
  * and lets the caller decide anew. */
 static void admit(struct aws_request *request)
 {
     struct aws_client *client = request->client;
     struct mono_ms now = loop_now(client->loop).mono;
-    int64_t longest_ms =
-        request->policy.attempts_max == 1 ? CLIENT_RATE_WAIT_MAX_MS : CLIENT_RATE_DEBT_MAX_MS;
-    int64_t wait_ms = rate_wait_ms(&client->rate, now);
+    int64_t longest_ms = longest_wait_ms(request);
+    int64_t wait_ms = rate_wait_ms(&client->rate, request->call.rate, now);
+    if (wait_ms <= longest_ms || request->call.rate == RATE_SPARE)
+        wait_ms = rate_take(&client->rate, request->call.rate, now);
     if (wait_ms > longest_ms) {
-        error_set(&request->error, ERROR_THROTTLED, "ClientRateExceeded",
-                  "%s was throttled; the next call may go out in %" PRId64 " ms",
-                  client->options.target_prefix, wait_ms);
-        request->error.retry_after_ms = wait_ms;
-        wait(request, 0, STEP_FAIL);
+        hold_back(request, wait_ms);
         return;
     }
-    wait_ms = rate_take(&client->rate, now);
     request->attempt++;
     if (wait_ms > 0)
         wait(request, wait_ms, STEP_SEND);
@@ -484,9 +505,9 @@ static void settle_failure(struct aws_request *request, enum aws_error_class cla
         .timed_out = error->http_status == 0 && strstr(error->code, "Timeout") != NULL,
         .hint_ms = error->retry_after_ms,
     };
-    struct aws_retry_decision decision =
-        aws_retry_decide(&request->policy, &client->quota, &request->retry, &failure,
-                         request->call.long_poll, (uint32_t)prng_next(&client->prng));
+    struct aws_retry_decision decision = aws_retry_decide(
+        &request->policy, &client->quota, &request->retry, &failure,
+        false /* long polls have one attempt here */, (uint32_t)prng_next(&client->prng));
     switch (decision.verdict) {
     case AWS_RETRY_AGAIN:
         request->stats->retries++;

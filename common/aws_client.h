@@ -20,6 +20,7 @@
 #include "common/http.h"
 #include "common/json.h"
 #include "common/loop.h"
+#include "common/rate.h"
 #include "common/slice.h"
 #include "common/status.h"
 
@@ -81,7 +82,7 @@ struct aws_call {
     bool is_retry;         /* with attempts_max 1: draws on the retry quota like a retry of ours */
     bool writes;           /* a 5xx, a cut or a time-out is then ERROR_UNKNOWN, and is never tried
                               again here: after it, no later attempt can say "surely not done" */
-    bool long_poll;        /* with an empty quota it fails only after the back-off */
+    enum rate_class rate;  /* a spare call that finds no room is held back: it fails */
     double billable_units; /* counted per attempt that reached the server; DynamoDB adds its own
                               later */
     aws_done_fn *on_done;
@@ -95,7 +96,11 @@ struct aws_request;
 struct aws_request *aws_client_call(struct aws_client *client, const struct aws_call *call);
 void aws_request_cancel(struct aws_request *request); /* no on_done */
 
-/* How long calls wait at present because the service throttles; 0: not at all. */
+/* Of a call that failed: it was never sent, since the client's rate had no room for it;
+ * error->retry_after_ms tells when to ask again. */
+bool aws_client_held_back(const struct error *error);
+
+/* How long ordinary calls wait at present because the service throttles; 0: not at all. */
 int64_t aws_client_backpressure_ms(const struct aws_client *client);
 
 /* What Date headers say about the host's clock: correction to add for judging due times (0 unless

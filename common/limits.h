@@ -54,8 +54,8 @@
 #define CLIENT_RATE_DEBT_MAX_MS 20000 /* any other: as long as the longest back-off */
 /* The SDKs let the rate fall to 0.5/s. Here leases, deletes and polls of a program share it, and at
  * a few calls a second every stray throttle lowers it further: 3 % of them left shards a minute
- * behind. Twenty calls a second are no load for a service that takes thousands. */
-#define CLIENT_RATE_LEAST_PER_S 20.0
+ * behind. Fifty calls a second are no load for a service that takes thousands, and 500 messages. */
+#define CLIENT_RATE_LEAST_PER_S 50.0
 
 /* Shards: more would cost more in ticks and cursor moves than they spread. */
 #define SHARDS_MAX 256

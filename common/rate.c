@@ -1,5 +1,7 @@
 #include "common/rate.h"
 
+#include "common/check.h"
+
 #define BETA         0.7 /* what a throttle leaves of the rate */
 #define SCALE        0.4 /* how steeply it grows back */
 #define SMOOTH       0.8 /* weight of the newest half second */
@@ -11,6 +13,7 @@ void rate_init(struct rate *rate, double least_per_s, struct mono_ms now)
     *rate = (struct rate){
         .least_per_s = least_per_s,
         .filled_at = now,
+        .spare_asks_since = {TIME_NEVER},
         .bucket = now.ms / BUCKET_MS,
         .throttled_at = now,
     };
@@ -51,14 +54,32 @@ static double tokens_at(const struct rate *rate, struct mono_ms now)
     return smaller(rate->capacity, rate->tokens + rate->fill_per_s * seconds(rate->filled_at, now));
 }
 
-int64_t rate_wait_ms(const struct rate *rate, struct mono_ms now)
+/* What the bucket must hold before a call of this class takes its token. */
+static double tokens_wanted(const struct rate *rate, enum rate_class class)
+{
+    switch (class) {
+    case RATE_ORDINARY:
+        return 1;
+    case RATE_URGENT:
+        return 1 - rate->capacity;
+    case RATE_SPARE:
+        return 1 + (rate->capacity - 1) / 4;
+    }
+    UNREACHABLE();
+}
+
+int64_t rate_wait_ms(const struct rate *rate, enum rate_class class, struct mono_ms now)
 {
     if (!rate->limits)
         return 0;
-    double missing = 1 - tokens_at(rate, now);
+    double missing = tokens_wanted(rate, class) - tokens_at(rate, now);
     if (missing <= 0)
         return 0;
-    return (int64_t)(missing / rate->fill_per_s * 1000) + 1;
+    int64_t wait_ms = (int64_t)(missing / rate->fill_per_s * 1000) + 1;
+    if (class != RATE_SPARE || rate->spare_asks_since.ms == TIME_NEVER)
+        return wait_ms;
+    int64_t patience_ends = time_add(rate->spare_asks_since.ms, RATE_SPARE_PATIENCE_MS);
+    return MIN(wait_ms, MAX(time_sub(patience_ends, now.ms), 0));
 }
 
 static void refill(struct rate *rate, struct mono_ms now)
@@ -67,11 +88,18 @@ static void refill(struct rate *rate, struct mono_ms now)
     rate->filled_at = now;
 }
 
-int64_t rate_take(struct rate *rate, struct mono_ms now)
+int64_t rate_take(struct rate *rate, enum rate_class class, struct mono_ms now)
 {
     if (!rate->limits)
         return 0;
-    int64_t wait_ms = rate_wait_ms(rate, now);
+    int64_t wait_ms = rate_wait_ms(rate, class, now);
+    if (class == RATE_SPARE) {
+        if (wait_ms > 0) {
+            rate->spare_asks_since.ms = MIN(rate->spare_asks_since.ms, now.ms);
+            return wait_ms;
+        }
+        rate->spare_asks_since.ms = TIME_NEVER;
+    }
     refill(rate, now);
     rate->tokens -= 1;
     return wait_ms;

@@ -119,7 +119,7 @@ static void on_batch(void *ctx, const struct aws_answer *answer, const struct er
 }
 
 struct batch_spec {
-    uint32_t attempts_max;
+    enum rate_class rate;
     bool is_retry;
     size_t payload_bytes;
 };
@@ -133,8 +133,9 @@ static void start_batch(struct sqs_call *call, const struct batch_spec *spec)
                                      .price = call->price,
                                      .body = buf_slice(&sqs->body),
                                      .timeout_ms = CALL_TIMEOUT_MS,
-                                     .attempts_max = spec->attempts_max,
+                                     .attempts_max = 1,
                                      .is_retry = spec->is_retry,
+                                     .rate = spec->rate,
                                      .writes = true,
                                      .billable_units = sqs_wire_units(spec->payload_bytes),
                                      .on_done = on_batch,
@@ -148,7 +149,7 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
 {
     CHECK(count >= 1 && count <= SQS_BATCH_ENTRIES_MAX);
     struct sqs_call *call = call_new(sqs, "SendMessageBatch", queue_url, ctx);
-    struct batch_spec spec = {.attempts_max = 1, .is_retry = is_retry};
+    struct batch_spec spec = {.rate = RATE_ORDINARY, .is_retry = is_retry};
     call->on_done.batch = on_done;
     call->count = count;
     call->has_bodies = true;
@@ -168,7 +169,7 @@ void sqs_delete_batch(struct sqs *sqs, const char *queue_url, const struct slice
     call->on_done.batch = on_done;
     call->count = count;
     sqs_wire_delete_batch(&sqs->body, queue_url, receipt_handles, count);
-    start_batch(call, &(struct batch_spec){0});
+    start_batch(call, &(struct batch_spec){.rate = RATE_ORDINARY});
 }
 
 void sqs_change_visibility_batch(struct sqs *sqs, const char *queue_url,
@@ -179,8 +180,8 @@ void sqs_change_visibility_batch(struct sqs *sqs, const char *queue_url,
     call->on_done.batch = on_done;
     call->count = count;
     sqs_wire_change_visibility_batch(&sqs->body, queue_url, entries, count);
-    /* Counted from when it arrives: after a back-off the seconds are others. */
-    start_batch(call, &(struct batch_spec){.attempts_max = 1});
+    /* A lease or a receive that runs out cannot be had again: these go before all others. */
+    start_batch(call, &(struct batch_spec){.rate = RATE_URGENT});
 }
 
 /* --- receive --------------------------------------------------------------------------------- */
@@ -215,7 +216,8 @@ void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_recei
                         .price = call->price,
                         .body = buf_slice(&sqs->body),
                         .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
-                        .long_poll = true,
+                        .attempts_max = 1,
+                        .rate = RATE_SPARE,
                         .billable_units = 1,
                         .on_done = on_receive,
                         .on_release = mem_free,

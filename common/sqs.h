@@ -1,4 +1,8 @@
-/* Typed SQS calls. Partial failures are results: each entry ends done, failed or unknown; an Id in
+/* Typed SQS calls, one attempt each but for the two that ask about a queue: when, and whether, to
+ * call again is the caller's decision, by what has become of the message meanwhile. While SQS
+ * throttles, visibility goes first, then sends and deletes; receives get what is left.
+ *
+ * Partial failures are results: each entry ends done, failed or unknown; an Id in
  * neither list of the answer is unknown, an MD5 that differs too. Bodies and attributes are
  * borrowed until the call returns. Callbacks never come before that; results are gone after the
  * callback. */
@@ -20,11 +24,12 @@ struct aws_client *sqs_client(struct sqs *sqs);
 
 typedef void sqs_batch_fn(void *ctx, const struct sqs_entry_result *results, size_t count);
 
-/* 1..10 entries of at most SQS_BATCH_BYTES_MAX together. One attempt: the caller decides anew. */
+/* 1..10 entries of at most SQS_BATCH_BYTES_MAX together. */
 void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_send_entry *entries,
                     size_t count, bool is_retry, sqs_batch_fn *on_done, void *ctx);
 
-/* error->kind ERROR_NONE: count may be 0. */
+/* error->kind ERROR_NONE: count may be 0. A receive for which there is no room at present fails as
+ * aws_client_held_back says, at once and without a call. */
 typedef void sqs_receive_fn(void *ctx, const struct sqs_message *messages, size_t count,
                             const struct error *error);
 void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_receive_fn *on_done,

@@ -290,3 +290,16 @@ enum status sqs_wire_parse_queue_url(const cJSON *json, const char **ret)
     *ret = (const char *)url.ptr; /* cJSON's strings end in NUL, and json.c lets none hold one */
     return STATUS_OK;
 }
+
+bool sqs_wire_receipt_ended(const struct error *error)
+{
+    if (error->kind != ERROR_PERMANENT)
+        return false;
+    if (aws_error_code_is(error->code, "ReceiptHandleIsInvalid") ||
+        aws_error_code_is(error->code, "MessageNotInflight"))
+        return true;
+    /* The text quotes the value before it names the parameter, and a handle may be longer than what
+     * is kept of a text: so it is the handle's if it is not the other parameter's. */
+    return aws_error_code_is(error->code, "InvalidParameterValueException") &&
+           strstr(error->text, "VisibilityTimeout") == NULL;
+}

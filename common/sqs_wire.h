@@ -104,4 +104,8 @@ NODISCARD enum status sqs_wire_parse_attributes(const cJSON *json,
 /* Points into json. */
 NODISCARD enum status sqs_wire_parse_queue_url(const cJSON *json, const char **ret);
 
+/* Of a visibility change or a delete that failed: the receipt handle stands for nothing any more,
+ * since the message has become visible again, was received again or is deleted. */
+bool sqs_wire_receipt_ended(const struct error *error);
+
 #endif

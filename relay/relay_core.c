@@ -391,6 +391,7 @@ uint64_t relay_core_digest(const struct relay_core *c)
         hash = mix(hash, c->random.s[i]);
     hash = mix(hash, c->window_used);
     hash = mix(hash, c->batch_mask);
+    hash = mix(hash, (uint64_t)c->throttled_until.ms);
     hash = mix(hash, c->done.count);
     return mix(hash, (uint64_t)c->bytes);
 }

@@ -35,7 +35,8 @@
 #define RELAY_FULL_RETRY_MS       5     /* Kafka's queue is full: look again */
 #define RELAY_DEAD_LETTER_GAP_MS  20    /* after a failure, so that each has a batch of its own */
 #define RELAY_EMPTY_POLL_PAUSE_MS 10
-#define RELAY_GARBLED_RETRIES     5 /* receives of a body with a wrong MD5 before it is parked */
+#define RELAY_THROTTLED_MS        1000 /* a throttle is taken to last so long */
+#define RELAY_GARBLED_RETRIES     5    /* receives of a body with a wrong MD5 before it is parked */
 
 static_assert(RELAY_POLL_MESSAGES <= SQS_BATCH_ENTRIES_MAX, "a poll is one call");
 static_assert(ENVELOPE_RECORDS_MAX % 64 == 0, "whole words");
@@ -116,6 +117,7 @@ struct relay_polled {
     struct relay_ref poll;
     enum outcome outcome;
     uint32_t messages;
+    int64_t held_back_ms; /* > 0: it failed unsent, for others go first; to be asked again then */
 };
 
 struct relay_decoded {
@@ -153,7 +155,8 @@ struct relay_report {
 
 struct relay_call_result {
     enum outcome outcome;
-    enum error_kind kind; /* ERROR_PERMANENT: the handle is no longer good */
+    enum error_kind kind; /* ERROR_PERMANENT: it would fail again */
+    bool receipt_ended;   /* with that: the message has come back or is deleted */
 };
 struct relay_called {
     struct relay_ref batch;
@@ -260,6 +263,7 @@ struct relay_effects {
     X(extend_failures, "extensions that failed or stayed without answer")                          \
     X(defer_failures, "deferrals given up, so the message came back early or late")                \
     X(delete_failures, "deletes given up, so the message comes back once more")                    \
+    X(receipts_ended, "calls for messages that had come back or were deleted meanwhile")           \
     X(no_room, "messages put back for a second because they would not fit the budget")             \
     X(handed_back, "messages handed back on stop")                                                 \
     X(blobs_fetched, "large records fetched from the table")                                       \
@@ -269,6 +273,7 @@ struct relay_effects {
     X(polls, "receive calls")                                                                      \
     X(empty_polls, "receive calls that brought nothing")                                           \
     X(poll_failures, "receive calls that failed")                                                  \
+    X(polls_held_back, "receive calls not made since SQS throttles and others go first")           \
     X(stray_completions, "completions for what is no longer there")
 
 struct relay_counters {
@@ -410,6 +415,7 @@ struct relay_core {
     uint32_t calls_queued[RELAY_QUEUES][RELAY_CALLS];
     struct relay_batch_state batches[RELAY_BATCHES_MAX];
     uint32_t batch_mask;
+    struct mono_ms throttled_until; /* fewer and fuller calls until then */
 
     int64_t bytes;            /* of held messages */
     uint32_t blobs;           /* fetching or attached */

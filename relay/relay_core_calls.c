@@ -193,6 +193,16 @@ static void send_batch(struct relay_core *c, enum relay_queue queue, enum relay_
     }
 }
 
+/* While SQS throttles, deletes wait longer for each other: nobody waits for them as long as their
+ * visibility lasts, and each call that is saved is a poll. */
+static int64_t linger_ms(const struct relay_core *c, const struct relay_slot *first, int call)
+{
+    bool throttled = first->call_at.ms < c->throttled_until.ms;
+    if (call == RELAY_CALL_DELETE && throttled && first->call_tries == 0 && !c->stopping)
+        return MAX(c->limits.linger_ms, c->limits.visibility_ms / 16);
+    return c->limits.linger_ms;
+}
+
 /* When the calls of this kind are to go: a full batch at once, others after their linger. */
 static struct mono_ms flush_at(const struct relay_core *c, int queue, int call)
 {
@@ -201,7 +211,8 @@ static struct mono_ms flush_at(const struct relay_core *c, int queue, int call)
         return (struct mono_ms){TIME_NEVER};
     if (c->calls_queued[queue][call] >= SQS_BATCH_ENTRIES_MAX)
         return (struct mono_ms){INT64_MIN};
-    return mono_add(c->slots[l->head].call_at, c->limits.linger_ms);
+    const struct relay_slot *first = &c->slots[l->head];
+    return mono_add(first->call_at, linger_ms(c, first, call));
 }
 
 void relay_calls_flush(struct relay_core *c, struct now now, struct relay_effects *out)
@@ -244,6 +255,16 @@ static void count_left(struct relay_core *c, const struct relay_slot *s)
     }
 }
 
+/* A throttle says nothing about the message: it is worth calling again while the receipt lasts. */
+static bool is_hopeless(const struct relay_slot *s, const struct relay_call_result *result,
+                        struct now now)
+{
+    if (result->kind == ERROR_PERMANENT)
+        return true;
+    bool lasts = result->kind == ERROR_THROTTLED && now.mono.ms < s->visible_at.ms;
+    return s->call_tries >= RELAY_CALL_TRIES_MAX && !lasts;
+}
+
 /* Nothing is lost when a deferral or a delete is given up: the message only comes back. */
 static void on_last_call(struct relay_core *c, struct relay_slot *s,
                          const struct relay_call_result *result, struct now now,
@@ -259,8 +280,10 @@ static void on_last_call(struct relay_core *c, struct relay_slot *s,
         return;
     }
     s->call_tries = relay_one_more(s->call_tries);
-    if (result->kind == ERROR_PERMANENT || s->call_tries >= RELAY_CALL_TRIES_MAX) {
-        if (deleting)
+    if (is_hopeless(s, result, now)) {
+        if (result->receipt_ended)
+            c->counters.receipts_ended++;
+        else if (deleting)
             c->counters.delete_failures++;
         else
             c->counters.defer_failures++;
@@ -280,7 +303,10 @@ static void on_extension(struct relay_core *c, struct relay_slot *s,
         s->visible_at = mono_add(sent_at, seconds * MS_PER_SECOND);
         relay_slot_keep(c, s);
     } else {
-        c->counters.extend_failures++;
+        if (result->receipt_ended)
+            c->counters.receipts_ended++;
+        else
+            c->counters.extend_failures++;
         if (result->kind == ERROR_PERMANENT)
             s->visible_at = now.mono; /* the handle is worth nothing: it ran out */
         s->call_at.ms = MIN(time_add(now.mono.ms, c->limits.visibility_ms / 16),
@@ -307,6 +333,8 @@ void relay_on_called(struct relay_core *c, const struct relay_called *ev, struct
         if (s == NULL)
             continue;
         s->call_sent = false;
+        if (ev->results[i].kind == ERROR_THROTTLED)
+            relay_throttled(c, now);
         if (!s->call_stale) {
             if (holding(s))
                 on_extension(c, s, &ev->results[i], b->sent_at, b->seconds[i], now);

@@ -62,6 +62,11 @@ void relay_slot_unindex(struct relay_core *c, struct relay_slot *s);
 /* Puts the slot into the heaps according to its fields: after every change of them. */
 void relay_slot_arm(struct relay_core *c, struct relay_slot *s);
 void relay_bytes_set(struct relay_core *c, struct relay_slot *s, int64_t bytes);
+/* SQS wants fewer calls. */
+static inline void relay_throttled(struct relay_core *c, struct now now)
+{
+    c->throttled_until = mono_add(now.mono, RELAY_THROTTLED_MS);
+}
 /* Half fixed, half jitter; doubles with tries. */
 int64_t relay_backoff_ms(struct relay_core *c, uint32_t tries);
 

@@ -259,6 +259,14 @@ void relay_on_polled(struct relay_core *c, const struct relay_polled *ev, struct
             /* A server that answers at once with nothing must not make us spin. */
             p->not_before = mono_add(now.mono, RELAY_EMPTY_POLL_PAUSE_MS);
         }
+        /* Messages come well ahead of their time: the next poll may wait until it finds more. */
+        if (ev->messages < RELAY_POLL_MESSAGES && now.mono.ms < c->throttled_until.ms)
+            p->not_before = mono_add(now.mono, c->limits.lead_ms / 8);
+    } else if (ev->held_back_ms > 0) {
+        c->counters.polls_held_back++;
+        relay_throttled(c, now);
+        p->want = 1;
+        p->not_before = mono_add(now.mono, ev->held_back_ms);
     } else {
         c->counters.poll_failures++;
         p->want = 1;

@@ -44,6 +44,7 @@ struct relay_shell_batch {
 struct relay_shell_queue {
     char *url; /* known after the check */
     struct dependency_queue wanted;
+    uint32_t failures;       /* of receiving, in a row */
     struct error last_error; /* of receiving; kind ERROR_NONE: it works */
 };
 

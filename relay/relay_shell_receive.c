@@ -17,6 +17,8 @@
 #define BYTES_PER_SLOT   1024
 /* For a poll's way there and back; less than what the core keeps as a margin. */
 #define ANSWER_MARGIN_MS 300
+/* Receives of a queue that fail in a row before it counts as failing. */
+#define FAILURES_TOLERATED 3
 
 /* --- slots ----------------------------------------------------------------------------------- */
 
@@ -144,6 +146,19 @@ static void take_message(struct relay_shell *s, const struct relay_shell_poll *p
     relay_shell_feed(s, &event);
 }
 
+/* For /readyz. A throttle or a reset connection now and then is no failure of the queue. */
+static void note_outcome(struct relay_shell *s, struct relay_shell_queue *queue,
+                         const struct error *error)
+{
+    bool passing = error->kind == ERROR_THROTTLED || error->kind == ERROR_RETRY;
+    queue->failures = error->kind == ERROR_NONE ? 0 : queue->failures + 1;
+    if (passing && queue->failures < FAILURES_TOLERATED)
+        return;
+    if (error->kind != ERROR_NONE && queue->last_error.kind == ERROR_NONE)
+        log_error(s->log, "receive_failed", error);
+    queue->last_error = *error;
+}
+
 static void on_received(void *ctx, const struct sqs_message *messages, size_t count,
                         const struct error *error)
 {
@@ -153,14 +168,15 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
     size_t taken = error->kind == ERROR_NONE ? MIN(count, RELAY_POLL_MESSAGES) : 0;
     for (size_t i = 0; i < taken; i++)
         take_message(s, poll, &messages[i]);
-    if (error->kind != ERROR_NONE && queue->last_error.kind == ERROR_NONE)
-        log_error(s->log, "receive_failed", error);
-    queue->last_error = *error;
+    bool held_back = aws_client_held_back(error);
+    if (!held_back)
+        note_outcome(s, queue, error);
     relay_shell_alarms(s);
     struct relay_event event = {.type = RELAY_POLLED,
                                 .polled = {.poll = poll->ref,
                                            .outcome = error_outcome(error->kind),
-                                           .messages = (uint32_t)taken}};
+                                           .messages = (uint32_t)taken,
+                                           .held_back_ms = held_back ? error->retry_after_ms : 0}};
     relay_shell_feed(s, &event);
 }
 
@@ -208,7 +224,9 @@ static void on_called(void *ctx, const struct sqs_entry_result *results, size_t 
                                 .called = {.batch = batch->ref, .count = (uint32_t)count}};
     for (size_t i = 0; i < count; i++)
         event.called.results[i] =
-            (struct relay_call_result){results[i].outcome, results[i].error.kind};
+            (struct relay_call_result){.outcome = results[i].outcome,
+                                       .kind = results[i].error.kind,
+                                       .receipt_ended = sqs_wire_receipt_ended(&results[i].error)};
     relay_shell_feed(batch->shell, &event);
 }
 

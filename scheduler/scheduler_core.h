@@ -130,6 +130,7 @@ struct scheduler_event {
         struct {
             const struct scheduler_message *messages;
             uint32_t count;
+            int64_t held_back_ms; /* > 0: it failed unsent, for others go first; ask again then */
         } received;
         struct {
             bool present; /* READ done: there is a cursor. WRITTEN: the cursor as it was before the
@@ -228,6 +229,10 @@ struct scheduler_effects {
     X(ticks_finished, "delayline_ticks_total", "what=\"finished\"", "")                            \
     X(ticks_stale, "delayline_ticks_total", "what=\"stale\"", "")                                  \
     X(ticks_handed_back, "delayline_ticks_total", "what=\"handed_back\"", "")                      \
+    X(receipts_ended, "delayline_receipts_ended_total", "",                                        \
+      "Calls for ticks that had come back or were deleted meanwhile")                              \
+    X(polls_held_back, "delayline_polls_held_back_total", "",                                      \
+      "Receive calls not made since SQS throttles and others go first")                            \
     X(messages_foreign, "delayline_foreign_messages_total", "",                                    \
       "Messages of the timer queue that are no ticks")                                             \
     X(takeovers, "delayline_takeovers_total", "", "Shards taken from another holder")              \

@@ -211,6 +211,13 @@ static void take_in(struct step *s, uint32_t slot, const struct scheduler_messag
         hold(s, slot);
 }
 
+/* Those that nothing came for. */
+static void free_slots(struct scheduler_core *c, const struct poll *poll, uint32_t used)
+{
+    for (uint32_t i = used; i < SCHEDULER_BATCH_MAX; i++)
+        slot_free(c, poll->slots[i]);
+}
+
 void scheduler_lease_on_received(struct step *s, const struct scheduler_event *event)
 {
     struct scheduler_core *c = s->c;
@@ -219,14 +226,19 @@ void scheduler_lease_on_received(struct step *s, const struct scheduler_event *e
         return;
     struct poll *poll = &c->polls[index];
     poll->id = 0;
+    if (event->received.held_back_ms > 0) {
+        free_slots(c, poll, 0);
+        c->counters.polls_held_back++;
+        poll->retry_at = time_add(s->now.mono.ms, event->received.held_back_ms);
+        return;
+    }
     bool good = event->result == SCHEDULER_DONE;
     scheduler_step_dependency(s, SCHEDULER_DEPENDS_TIMER_QUEUE, good);
     uint32_t count = good ? event->received.count : 0;
     CHECK(count <= SCHEDULER_BATCH_MAX);
     for (uint32_t i = 0; i < count; i++)
         take_in(s, poll->slots[i], &event->received.messages[i], poll->sent_at);
-    for (uint32_t i = count; i < SCHEDULER_BATCH_MAX; i++)
-        slot_free(c, poll->slots[i]);
+    free_slots(c, poll, count);
     poll->failures = good ? 0 : poll->failures + 1;
     poll->retry_at = good ? s->now.mono.ms
                           : time_add(s->now.mono.ms, scheduler_step_backoff_ms(s, poll->failures));
@@ -452,6 +464,7 @@ void scheduler_lease_on_called(struct step *s, const struct scheduler_event *eve
     for (uint32_t i = 0; i < call.count; i++) {
         const struct tick *tick = &c->ticks[call.slots[i]];
         good = good || event->entries[i] == SCHEDULER_DONE;
+        c->counters.receipts_ended += event->entries[i] == SCHEDULER_REFUSED;
         if (tick->serial != call.serials[i] || tick->state != call.purpose)
             continue;
         if (call.purpose == TICK_HELD)

@@ -4,6 +4,14 @@
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
+/* A lease may end before its extension arrives, and an extension lose the race against the delete:
+ * the core counts them. */
+static bool is_expected(enum scheduler_event_kind kind, const struct error *error)
+{
+    return (kind == SCHEDULER_EVENT_VISIBILITY_SET || kind == SCHEDULER_EVENT_TICKS_DELETED) &&
+           sqs_wire_receipt_ended(error);
+}
+
 static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t count)
 {
     struct call call = scheduler_shell_call_end(ctx);
@@ -12,7 +20,8 @@ static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t c
     const struct error *first = NULL;
     for (size_t i = 0; i < count; i++) {
         event.entries[i] = scheduler_shell_result_of(&results[i].error);
-        if (first == NULL && results[i].outcome != OUTCOME_DONE)
+        if (first == NULL && results[i].outcome != OUTCOME_DONE &&
+            !is_expected(call.kind, &results[i].error))
             first = &results[i].error;
     }
     if (first != NULL)
@@ -66,13 +75,16 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
                                            messages[i].receipt_handle.len);
         ticks[i] = read_message(&messages[i]);
     }
-    if (error->kind != ERROR_NONE)
+    bool held_back = aws_client_held_back(error);
+    if (error->kind != ERROR_NONE && !held_back)
         log_error(call.shell->log, "receive_failed", error);
     struct scheduler_event event = {
         .kind = SCHEDULER_EVENT_RECEIVED,
         .id = call.id,
         .result = scheduler_shell_result_of(error),
-        .received = {.messages = ticks, .count = (uint32_t)count},
+        .received = {.messages = ticks,
+                     .count = (uint32_t)count,
+                     .held_back_ms = held_back ? error->retry_after_ms : 0},
     };
     scheduler_shell_step(call.shell, &event);
 }

@@ -104,8 +104,9 @@ struct world {
     /* Knobs. */
     uint32_t page_short; /* pages hold at most so many items; 0: as asked for */
     uint32_t fault_percent;
-    int64_t latency_ms; /* at most, each way */
-    int64_t wait_ms;    /* of a long poll */
+    int64_t latency_ms;   /* at most, each way */
+    int64_t wait_ms;      /* of a long poll */
+    int64_t held_back_ms; /* > 0: polls are, for so long each */
     bool ready_down;
     bool table_down;
     bool extend_down;
@@ -661,13 +662,18 @@ static inline void world_call(struct world *w, struct world_pending *p)
         world_apply(w, p);
         return;
     }
-    if (down || (fault && how <= 1)) {
+    bool polls = kind == SCHEDULER_EFFECT_RECEIVE;
+    if (polls && (w->held_back_ms > 0 || (fault && how == 3))) {
+        world_kind(p);
+        p->event.result = SCHEDULER_THROTTLED;
+        p->event.received.held_back_ms = MAX(w->held_back_ms, 50);
+    } else if (down || (fault && how <= 1)) {
         world_kind(p);
         world_all(p, how == 0 ? SCHEDULER_FAILED : SCHEDULER_THROTTLED);
     } else if (fault && how == 2) {
         world_kind(p);
         world_all(p, SCHEDULER_UNKNOWN);
-    } else if (fault && how == 3 && kind != SCHEDULER_EFFECT_RECEIVE) {
+    } else if (fault && how == 3) {
         static struct world_pending late;
         late = *p;
         late.answered = true;

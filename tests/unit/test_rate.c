@@ -16,7 +16,7 @@ static void test_open_until_the_first_throttle(void **state)
     struct mono_ms now = START;
     rate_init(&rate, 0.5, now);
     for (int i = 0; i < 10000; i++) {
-        assert_int_equal(rate_take(&rate, now), 0);
+        assert_int_equal(rate_take(&rate, RATE_ORDINARY, now), 0);
         rate_update(&rate, false, now);
         now.ms += i % 3;
     }
@@ -74,8 +74,8 @@ static void test_waits_are_promised_in_order(void **state)
     assert_true(rate.limits);
     int64_t last_ms = 0;
     for (int i = 0; i < 200; i++) {
-        int64_t asked_ms = rate_wait_ms(&rate, now);
-        int64_t wait_ms = rate_take(&rate, now);
+        int64_t asked_ms = rate_wait_ms(&rate, RATE_ORDINARY, now);
+        int64_t wait_ms = rate_take(&rate, RATE_ORDINARY, now);
         assert_int_equal(wait_ms, asked_ms);
         assert_true(wait_ms >= last_ms);
         last_ms = wait_ms;
@@ -83,7 +83,7 @@ static void test_waits_are_promised_in_order(void **state)
     /* 200 calls at 70 a second. */
     assert_in_range(last_ms, 2700, 3000);
     now.ms += last_ms;
-    assert_in_range(rate_wait_ms(&rate, now), 0, 20);
+    assert_in_range(rate_wait_ms(&rate, RATE_ORDINARY, now), 0, 20);
 }
 
 static void test_first_throttle_early_is_no_standstill(void **state)
@@ -109,7 +109,7 @@ static void test_never_stops(void **state)
         now.ms += 7;
     }
     assert_true(rate.fill_per_s >= 0.5);
-    assert_in_range(rate_wait_ms(&rate, now), 0, 2001);
+    assert_in_range(rate_wait_ms(&rate, RATE_ORDINARY, now), 0, 2001);
 }
 
 static void test_forgets(void **state)
@@ -125,7 +125,73 @@ static void test_forgets(void **state)
     now.ms += 1;
     rate_update(&rate, false, now);
     assert_false(rate.limits);
-    assert_int_equal(rate_take(&rate, now), 0);
+    assert_int_equal(rate_take(&rate, RATE_ORDINARY, now), 0);
+}
+
+/* Throttled at 40 a second: 28 are left, a bucket of 28 that is empty. */
+static struct mono_ms throttle_to_28(struct rate *rate)
+{
+    struct mono_ms now = START;
+    rate_init(rate, 0.5, now);
+    rate->measured_per_s = 40;
+    rate_throttle(rate, now);
+    assert_true(near(rate->fill_per_s, 28, 1e-9));
+    return now;
+}
+
+static void test_spare_calls_leave_room_for_the_others(void **state)
+{
+    (void)state;
+    struct rate rate;
+    struct mono_ms now = throttle_to_28(&rate);
+    assert_true(rate_take(&rate, RATE_SPARE, now) > 0);
+    assert_true(near(rate.tokens, 0, 1e-9)); /* sent away: it took nothing */
+    now.ms += 1000;
+    unsigned went = 0;
+    while (rate_take(&rate, RATE_SPARE, now) == 0)
+        went++;
+    assert_int_equal(went, 21);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(rate_take(&rate, RATE_ORDINARY, now), 0);
+    assert_true(rate_take(&rate, RATE_ORDINARY, now) > 0);
+}
+
+static void test_a_spare_call_that_asks_again_in_time_goes(void **state)
+{
+    (void)state;
+    struct rate rate;
+    struct mono_ms now = throttle_to_28(&rate);
+    int64_t wait_ms = rate_take(&rate, RATE_SPARE, now);
+    assert_in_range(wait_ms, 250, 300); /* a quarter of a second, and one */
+    now.ms += wait_ms;
+    assert_int_equal(rate_take(&rate, RATE_SPARE, now), 0);
+}
+
+static void test_one_spare_call_a_second_goes_whatever_the_others_do(void **state)
+{
+    (void)state;
+    struct rate rate;
+    struct mono_ms now = throttle_to_28(&rate);
+    unsigned went = 0;
+    for (int ms = 0; ms < 10000; ms += 10, now.ms += 10) {
+        while (rate_wait_ms(&rate, RATE_ORDINARY, now) < 500)
+            rate_take(&rate, RATE_ORDINARY, now);
+        went += rate_take(&rate, RATE_SPARE, now) == 0;
+    }
+    assert_in_range(went, 9, 10);
+}
+
+static void test_urgent_calls_overtake_by_a_second_at_most(void **state)
+{
+    (void)state;
+    struct rate rate;
+    struct mono_ms now = throttle_to_28(&rate);
+    for (int i = 0; i < 14; i++) /* half a second of promises */
+        rate_take(&rate, RATE_ORDINARY, now);
+    for (int i = 0; i < 14; i++)
+        assert_int_equal(rate_take(&rate, RATE_URGENT, now), 0);
+    assert_in_range(rate_take(&rate, RATE_URGENT, now), 1, 40);
+    assert_in_range(rate_take(&rate, RATE_ORDINARY, now), 1000, 1100); /* these pay for it */
 }
 
 int main(void)
@@ -138,6 +204,10 @@ int main(void)
         cmocka_unit_test(test_first_throttle_early_is_no_standstill),
         cmocka_unit_test(test_never_stops),
         cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_spare_calls_leave_room_for_the_others),
+        cmocka_unit_test(test_a_spare_call_that_asks_again_in_time_goes),
+        cmocka_unit_test(test_one_spare_call_a_second_goes_whatever_the_others_do),
+        cmocka_unit_test(test_urgent_calls_overtake_by_a_second_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,7 +256,7 @@ static void answer_each(struct fixture *f, const struct relay_batch *batch, enum
     struct relay_event ev = {.type = RELAY_CALLED,
                              .called = {.batch = batch->batch, .count = batch->count}};
     for (uint32_t i = 0; i < batch->count; i++)
-        ev.called.results[i] = (struct relay_call_result){outcome, kind};
+        ev.called.results[i] = (struct relay_call_result){.outcome = outcome, .kind = kind};
     feed(f, ev);
 }
 
@@ -271,6 +271,21 @@ static void polled(struct fixture *f, struct relay_ref poll, enum outcome outcom
     feed(f,
          (struct relay_event){.type = RELAY_POLLED,
                               .polled = {.poll = poll, .outcome = outcome, .messages = messages}});
+}
+
+static void poll_held_back(struct fixture *f, struct relay_ref poll, int64_t held_back_ms)
+{
+    feed(f, (struct relay_event){
+                .type = RELAY_POLLED,
+                .polled = {.poll = poll, .outcome = OUTCOME_FAILED, .held_back_ms = held_back_ms}});
+}
+
+static struct relay_ref take_poll_of(struct fixture *f, enum relay_queue queue)
+{
+    struct relay_effect poll = take(f, RELAY_POLL);
+    while (poll.poll.queue != queue)
+        poll = take(f, RELAY_POLL);
+    return poll.poll.poll;
 }
 
 static size_t polls_out(const struct fixture *f)
@@ -323,10 +338,8 @@ static void a_failed_poll_backs_off_and_comes_back(void **state)
     struct fixture *f = *state;
     int64_t pause = 0;
     for (int i = 0; i < 8; i++) {
-        struct relay_effect poll = take(f, RELAY_POLL);
-        while (poll.poll.queue != RELAY_QUEUE_DELAY)
-            poll = take(f, RELAY_POLL);
-        polled(f, poll.poll.poll, i % 2 == 0 ? OUTCOME_FAILED : OUTCOME_UNKNOWN, 0);
+        struct relay_ref poll = take_poll_of(f, RELAY_QUEUE_DELAY);
+        polled(f, poll, i % 2 == 0 ? OUTCOME_FAILED : OUTCOME_UNKNOWN, 0);
         assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 0);
         pause = f->core.polls[RELAY_QUEUE_DELAY].not_before.ms - f->now.mono.ms;
         assert_in_range(pause, 50, RELAY_RETRY_MOST_MS);
@@ -335,6 +348,123 @@ static void a_failed_poll_backs_off_and_comes_back(void **state)
     }
     assert_true(pause >= RELAY_RETRY_MOST_MS / 2);
     assert_int_equal(f->core.counters.poll_failures, 8);
+}
+
+static void a_poll_that_is_held_back_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref poll = take(f, RELAY_POLL).poll.poll;
+    polled(f, poll, OUTCOME_DONE, 10); /* busy: two are wanted */
+    assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 2);
+    for (int i = 0; i < 20; i++) {
+        while (f->core.polls[RELAY_QUEUE_DELAY].out > 0) {
+            poll = take_poll_of(f, RELAY_QUEUE_DELAY);
+            poll_held_back(f, poll, 70);
+        }
+        advance(f, 69);
+        assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 0);
+        advance(f, 1); /* as said: it does not back off further */
+        assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 1);
+    }
+    assert_int_equal(f->core.counters.polls_held_back, 21);
+    assert_int_equal(f->core.counters.poll_failures, 0);
+}
+
+static void while_sqs_throttles_polls_that_find_little_come_less_often(void **state)
+{
+    struct fixture *f = *state;
+    poll_held_back(f, take_poll_of(f, RELAY_QUEUE_DELAY), 70);
+    advance(f, 70);
+    polled(f, take_poll_of(f, RELAY_QUEUE_DELAY), OUTCOME_DONE, 10);
+    polled(f, take_poll_of(f, RELAY_QUEUE_DELAY), OUTCOME_DONE, 9);
+    polled(f, take_poll_of(f, RELAY_QUEUE_DELAY), OUTCOME_DONE, 9);
+    advance(f, 249);
+    assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 0);
+    advance(f, 1);
+    assert_true(f->core.polls[RELAY_QUEUE_DELAY].out > 0);
+    advance(f, 1000); /* it is over */
+    polled(f, take_poll_of(f, RELAY_QUEUE_DELAY), OUTCOME_DONE, 9);
+    assert_true(f->core.polls[RELAY_QUEUE_DELAY].out > 0);
+}
+
+/* Calls are few: those that there are go full. What is tried again waits no longer, for its
+ * visibility does not either. */
+static void while_sqs_throttles_deletes_wait_longer_for_company(void **state)
+{
+    struct fixture *f = *state;
+    poll_held_back(f, take_poll_of(f, RELAY_QUEUE_DELAY), 70);
+    struct relay_ref slot = hold(f, 1, at_0, 1);
+    advance(f, SOON - f->now.wall.ms - 1);
+    poll_held_back(f, take_poll_of(f, RELAY_QUEUE_DELAY), 70);
+    advance(f, 1);
+    expect_emit(f, slot, 0, 1);
+    report(f, slot, 0);
+    advance(f, 624);
+    assert_none(f, RELAY_DELETE);
+    advance(f, 1);
+    struct relay_effect delete = take(f, RELAY_DELETE);
+    answer_each(f, &delete.batch, OUTCOME_FAILED, ERROR_THROTTLED);
+    advance(f, 150);
+    delete = take(f, RELAY_DELETE);
+    answer(f, &delete);
+    assert_int_equal(f->core.slots_used, 0);
+}
+
+static void a_throttled_delete_is_not_given_up_while_the_receipt_lasts(void **state)
+{
+    struct fixture *f = *state;
+    struct relay_ref slot = hold(f, 1, at_0, 1);
+    advance(f, 2000);
+    expect_emit(f, slot, 0, 1);
+    report(f, slot, 0);
+    int64_t visible_at = f->core.slots[slot.index].visible_at.ms;
+    int tries = 0;
+    f->log_len = 0;
+    while (count_of(f, RELAY_FREE) == 0) {
+        advance(f, 10);
+        if (count_of(f, RELAY_DELETE) == 0)
+            continue;
+        struct relay_effect delete = take(f, RELAY_DELETE);
+        answer_each(f, &delete.batch, OUTCOME_FAILED, ERROR_THROTTLED);
+        assert_true(++tries < 100);
+    }
+    assert_true(tries > RELAY_CALL_TRIES_MAX);
+    assert_true(f->now.mono.ms >= visible_at);
+    assert_int_equal(f->core.counters.delete_failures, 1);
+}
+
+static void answer_ended(struct fixture *f, const struct relay_effect *effect)
+{
+    struct relay_event ev = {.type = RELAY_CALLED,
+                             .called = {.batch = effect->batch.batch, .count = 1}};
+    ev.called.results[0] = (struct relay_call_result){
+        .outcome = OUTCOME_FAILED, .kind = ERROR_PERMANENT, .receipt_ended = true};
+    feed(f, ev);
+}
+
+/* Somebody else has it, or it is gone: expected, and no failure of the call. */
+static void a_receipt_that_ended_is_counted_as_that_alone(void **state)
+{
+    struct fixture *f = *state;
+    receive(f, RELAY_QUEUE_DELAY, 1, WALL0 + 60000);
+    advance(f, 50);
+    struct relay_effect change = take(f, RELAY_CHANGE_VISIBILITY); /* deferral */
+    answer_ended(f, &change);
+    struct relay_ref slot = hold(f, 2, at_0, 1);
+    advance(f, 5050);
+    change = take(f, RELAY_CHANGE_VISIBILITY); /* extension */
+    expect_emit(f, slot, 0, 1);
+    answer_ended(f, &change);
+    report(f, slot, 0);
+    advance(f, 50);
+    struct relay_effect delete = take(f, RELAY_DELETE);
+    answer_ended(f, &delete);
+    assert_int_equal(f->core.counters.receipts_ended, 3);
+    assert_int_equal(f->core.counters.defer_failures, 0);
+    assert_int_equal(f->core.counters.extend_failures, 0);
+    assert_int_equal(f->core.counters.delete_failures, 0);
+    assert_int_equal(f->core.counters.lapsed_emitted, 1);
+    assert_int_equal(f->core.slots_used, 0);
 }
 
 static void a_poll_completes_once(void **state)
@@ -898,7 +1028,8 @@ static void a_batch_may_fail_in_part(void **state)
     struct relay_effect change = take(f, RELAY_CHANGE_VISIBILITY);
     struct relay_event ev = {.type = RELAY_CALLED,
                              .called = {.batch = change.batch.batch, .count = 10}};
-    ev.called.results[3] = (struct relay_call_result){OUTCOME_FAILED, ERROR_RETRY};
+    ev.called.results[3] =
+        (struct relay_call_result){.outcome = OUTCOME_FAILED, .kind = ERROR_RETRY};
     feed(f, ev);
     assert_int_equal(count_of(f, RELAY_FREE), 9);
     feed(f, ev); /* completes once */
@@ -1480,6 +1611,11 @@ int main(void)
         CASE(an_idle_queue_keeps_one_poll),
         CASE(a_busy_queue_gets_more_polls_and_loses_them_again),
         CASE(a_failed_poll_backs_off_and_comes_back),
+        CASE(a_poll_that_is_held_back_is_no_failure),
+        CASE(while_sqs_throttles_polls_that_find_little_come_less_often),
+        CASE(while_sqs_throttles_deletes_wait_longer_for_company),
+        CASE(a_throttled_delete_is_not_given_up_while_the_receipt_lasts),
+        CASE(a_receipt_that_ended_is_counted_as_that_alone),
         CASE(a_poll_completes_once),
         CASE(polls_stop_while_the_budget_is_full),
         CASE(one_poll_goes_even_if_the_budget_is_smaller),

@@ -24,7 +24,8 @@ struct faults {
     uint32_t full;
     uint32_t call_failed;
     uint32_t call_unknown;
-    uint32_t twice; /* a receive that leaves the message visible */
+    uint32_t throttled; /* polls held back, calls refused for the moment */
+    uint32_t twice;     /* a receive that leaves the message visible */
     uint32_t unreadable;
     uint32_t blob;
     uint32_t blob_failed;
@@ -226,12 +227,17 @@ static void change_one(struct world *w, struct message *m, uint32_t handle, bool
 {
     bool stale = handle != m->receives || m->deleted;
     if (happens(w, w->faults.call_failed)) {
-        *result = (struct relay_call_result){OUTCOME_FAILED, ERROR_RETRY};
+        *result = (struct relay_call_result){.outcome = OUTCOME_FAILED, .kind = ERROR_RETRY};
+        return;
+    }
+    if (happens(w, w->faults.throttled)) {
+        *result = (struct relay_call_result){.outcome = OUTCOME_FAILED, .kind = ERROR_THROTTLED};
         return;
     }
     bool unknown = happens(w, w->faults.call_unknown);
     if (stale) {
-        *result = (struct relay_call_result){OUTCOME_FAILED, ERROR_PERMANENT};
+        *result = (struct relay_call_result){
+            .outcome = OUTCOME_FAILED, .kind = ERROR_PERMANENT, .receipt_ended = true};
     } else if (!unknown || happens(w, 500)) {
         if (is_delete)
             m->deleted = true;
@@ -239,7 +245,7 @@ static void change_one(struct world *w, struct message *m, uint32_t handle, bool
             m->visible_at = w->mono + seconds * MS_PER_SECOND;
     }
     if (unknown)
-        *result = (struct relay_call_result){OUTCOME_UNKNOWN, ERROR_UNKNOWN};
+        *result = (struct relay_call_result){.outcome = OUTCOME_UNKNOWN, .kind = ERROR_UNKNOWN};
 }
 
 static void on_batch(struct world *w, uint32_t node, const struct relay_batch *batch,
@@ -283,6 +289,13 @@ static void act(struct world *w, uint32_t node, const struct relay_effect *effec
     switch (effect->type) {
     case RELAY_POLL:
         q = schedule(w, node, between(w, 1, 20));
+        if (happens(w, w->faults.throttled)) {
+            q->event = (struct relay_event){.type = RELAY_POLLED,
+                                            .polled = {.poll = effect->poll.poll,
+                                                       .outcome = OUTCOME_FAILED,
+                                                       .held_back_ms = between(w, 1, 300)}};
+            break;
+        }
         q->is_poll = true;
         q->poll_until = w->mono + POLL_WAIT_MS;
         q->queue = effect->poll.queue;
@@ -609,6 +622,7 @@ static struct faults draw_faults(uint64_t seed)
     draw(&random, &f.full, 300);
     draw(&random, &f.call_failed, 300);
     draw(&random, &f.call_unknown, 300);
+    draw(&random, &f.throttled, 500);
     draw(&random, &f.twice, 200);
     draw(&random, &f.unreadable, 200);
     draw(&random, &f.blob, 200);

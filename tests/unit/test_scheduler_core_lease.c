@@ -17,6 +17,45 @@ static void a_lease_is_extended_while_the_shard_is_held(void **state)
     world_free(w);
 }
 
+/* The client's rate has no room for polls: neither a failure nor a reason to wait longer. */
+static void a_poll_that_is_held_back_asks_again_when_told(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_add(w, 0, world_due(59 * SECOND), 100);
+    w->held_back_ms = 500;
+    world_start(w, 0);
+    world_run(w, 10 * SECOND);
+    assert_in_range(world_counters(w, 0)->polls_held_back, 19, 20);
+    assert_int_equal(
+        scheduler_core_failing_ms(w->nodes[0].core, SCHEDULER_DEPENDS_TIMER_QUEUE, world_now(w)),
+        0);
+    assert_false(scheduler_core_holds(w->nodes[0].core, 0));
+    w->held_back_ms = 0;
+    world_run(w, 600);
+    assert_true(scheduler_core_holds(w->nodes[0].core, 0));
+    world_free(w);
+}
+
+/* Expected where a lease lapses or a delete overtakes an extension: a count of its own. */
+static void calls_for_what_came_back_are_counted(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = world_limits();
+    struct world *w = world_new(&limits, 1);
+    world_add(w, 0, world_due(59 * SECOND), 100);
+    world_start(w, 0);
+    world_run(w, 5 * SECOND);
+    assert_int_equal(world_counters(w, 0)->receipts_ended, 0);
+    w->wait_ms = 100000;
+    w->messages[0].receive_count++; /* somebody else has it */
+    world_run(w, 3 * SECOND);
+    assert_int_equal(world_counters(w, 0)->receipts_ended, 1);
+    assert_int_equal(world_counters(w, 0)->leases_lost, 1);
+    world_free(w);
+}
+
 static void a_lease_that_ends_loses_the_shard_in_time(void **state)
 {
     (void)state;
@@ -319,6 +358,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lease_is_extended_while_the_shard_is_held),
+        cmocka_unit_test(a_poll_that_is_held_back_asks_again_when_told),
+        cmocka_unit_test(calls_for_what_came_back_are_counted),
         cmocka_unit_test(a_lease_that_ends_loses_the_shard_in_time),
         cmocka_unit_test(a_dead_holder_is_replaced_before_anything_is_late),
         cmocka_unit_test(a_holder_that_slept_is_fenced_off),

@@ -177,6 +177,44 @@ static void test_receive(void **state)
     assert_int_equal(f.rig.done, 2);
 }
 
+static const struct aws_operation_stats *stats_of(const struct fixture *f, const char *operation)
+{
+    const struct aws_operation_stats *stats;
+    size_t count = aws_client_stats(sqs_client(f->sqs), &stats);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(stats[i].operation, operation) == 0)
+            return &stats[i];
+    fail_msg("no call of %s", operation);
+    return NULL;
+}
+
+/* Throttled, a few calls are left: those for what is held already, before those for more. */
+static void test_receives_step_back_while_throttled(void **state)
+{
+    (void)state;
+    struct fixture f;
+    PLAYS(&f, {.status = 400, .body = "{\"__type\":\"com.amazonaws.sqs#RequestThrottled\"}"});
+    sqs_receive(f.sqs, &receive_spec, on_receive, &f);
+    aws_rig_run(&f.rig);
+    assert_int_equal(f.error.kind, ERROR_THROTTLED);
+    assert_false(aws_client_held_back(&f.error));
+    aws_rig_set_play(
+        &f.rig, &(struct aws_play){.status = 200, .body = "{\"Successful\":[{\"Id\":\"0\"}]}"});
+    const struct sqs_visibility_entry entry = {SLICE_LITERAL("r"), 10};
+    for (int i = 0; i < 10; i++) {
+        sqs_receive(f.sqs, &receive_spec, on_receive, &f);
+        aws_rig_run(&f.rig);
+        assert_true(aws_client_held_back(&f.error));
+        assert_in_range(f.error.retry_after_ms, 1, RATE_SPARE_PATIENCE_MS);
+        sqs_change_visibility_batch(f.sqs, "q", &entry, 1, on_batch, &f);
+        aws_rig_run(&f.rig);
+        assert_int_equal(f.results[0].outcome, OUTCOME_DONE);
+    }
+    assert_int_equal(stats_of(&f, "ReceiveMessage")->calls, 1);
+    assert_int_equal(stats_of(&f, "ChangeMessageVisibilityBatch")->calls, 10);
+    aws_rig_release(&f.rig);
+}
+
 static void on_attributes(void *ctx, const struct sqs_queue_attributes *attributes,
                           const struct error *error)
 {
@@ -245,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_throttled_entry_slows_the_client),
         cmocka_unit_test(test_deletes_and_changes),
         cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_receives_step_back_while_throttled),
         cmocka_unit_test(test_queues),
         cmocka_unit_test(test_known_urls_need_no_server),
     };

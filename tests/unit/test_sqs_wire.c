@@ -309,6 +309,37 @@ static void test_queue_url_answer(void **state)
     assert_status(sqs_wire_parse_queue_url(other, &url), STATUS_INVALID);
 }
 
+static void test_receipts_that_ended(void **state)
+{
+    (void)state;
+    static const struct {
+        enum error_kind kind;
+        const char *code;
+        const char *text;
+        bool ended;
+    } cases[] = {
+        {ERROR_PERMANENT, "ReceiptHandleIsInvalid", "The input receipt handle is invalid", true},
+        {ERROR_PERMANENT, "AWS.SimpleQueueService.MessageNotInflight", "", true},
+        {ERROR_PERMANENT, "MessageNotInflight", "", true},
+        {ERROR_PERMANENT, "InvalidParameterValue",
+         "Value AQEB for parameter ReceiptHandle is invalid. Reason: The receipt handle has "
+         "expired.",
+         true},
+        {ERROR_PERMANENT, "InvalidParameterValueException", "Value AQEBzbVv...", true}, /* cut */
+        {ERROR_PERMANENT, "InvalidParameterValue",
+         "Value 43201 for parameter VisibilityTimeout is invalid.", false},
+        {ERROR_PERMANENT, "InvalidAddress", "", false},
+        {ERROR_AUTH, "QueueDoesNotExist", "", false},
+        {ERROR_THROTTLED, "RequestThrottled", "", false},
+        {ERROR_NONE, "", "", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct error error;
+        error_set(&error, cases[i].kind, cases[i].code, "%s", cases[i].text);
+        assert_int_equal(sqs_wire_receipt_ended(&error), cases[i].ended);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_receive_answers_without_messages),
         cmocka_unit_test(test_attributes_answer),
         cmocka_unit_test(test_queue_url_answer),
+        cmocka_unit_test(test_receipts_that_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
