@@ -30,8 +30,8 @@ struct kafka_property {
 
 /* librdkafka gave up for good: end the program. */
 typedef void kafka_fatal_fn(void *ctx, const struct error *error);
-/* A line of librdkafka, or an error that it goes on from by itself; at most a few a second. May be
- * NULL. */
+/* A line of librdkafka, or an error that it goes on from by itself; at most a few a second, but for
+ * those of LOG_DEBUG, which the property "debug" brings. May be NULL. */
 typedef void kafka_log_fn(void *ctx, enum log_level level, const char *facility, const char *text);
 
 /* A line in errors for every KAFKA_PROPERTY_ of the environment that librdkafka does not take. */

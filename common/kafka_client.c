@@ -28,6 +28,10 @@ static void report_line(struct kafka_client *client, enum log_level level, const
 {
     if (client->on_log == NULL)
         return;
+    if (level == LOG_DEBUG) { /* somebody asked for them: all */
+        client->on_log(client->ctx, level, facility, text);
+        return;
+    }
     struct mono_ms now = loop_now(client->loop).mono;
     if (now.ms >= client->window_ends_at.ms) {
         client->window_ends_at = mono_add(now, LOG_WINDOW_MS);

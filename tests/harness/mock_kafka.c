@@ -71,10 +71,14 @@ static pid_t start_test(const struct CMUnitTest *test, int output)
         return child;
     if (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)
         _exit(2);
+    /* A test that fails in a callback leaves librdkafka's things behind, and a tear-down would wait
+     * for them for good: it ends there. */
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+    setvbuf(stdout, NULL, _IOLBF, 0);
     exit(_cmocka_run_group_tests("one", test, 1, NULL, NULL));
 }
 
-static bool collect(pid_t child, FILE *output)
+static bool collect(const char *name, pid_t child, FILE *output)
 {
     int how = 0;
     char line[1024];
@@ -83,6 +87,8 @@ static bool collect(pid_t child, FILE *output)
     while (fgets(line, sizeof(line), output) != NULL)
         fputs(line, stdout);
     fclose(output);
+    if (!ended || !WIFEXITED(how))
+        printf("\n[  FAILED  ] %s\n", name);
     return ended && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
@@ -106,6 +112,6 @@ int run_side_by_side(const struct CMUnitTest *tests, size_t count)
         children[i] = start_test(&tests[i], fileno(outputs[i]));
     }
     for (size_t i = 0; i < count; i++)
-        failed += !collect(children[i], outputs[i]);
+        failed += !collect(tests[i].name, children[i], outputs[i]);
     return failed == 0 ? 0 : 1;
 }
