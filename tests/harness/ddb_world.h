@@ -35,14 +35,17 @@ struct ddb_world {
 struct ddb_table *ddb_world_make_table(struct ddb_world *w, const char *name);
 int ddb_world_set_up(void **state);
 int ddb_world_tear_down(void **state);
-/* Values for :a, :b ... of the next expression; names for #a, #b ... */
+/* Values for :a, :b ... of the next expression. */
 struct ddb_scope *ddb_world_bind(struct ddb_world *w, const struct ddb_value *values, size_t count);
+/* A name for #a, besides. */
 struct ddb_scope *ddb_world_bind_name(struct ddb_world *w, const char *name);
+/* False and w->error: refused. What there is to say of a write is in w->written. */
 bool ddb_world_put_at(struct ddb_world *w, const struct ddb_value *item, const char *condition,
                       struct ddb_scope *scope, int64_t now_ms);
 void ddb_world_put(struct ddb_world *w, const struct ddb_value *item);
 bool ddb_world_update(struct ddb_world *w, const struct ddb_value *key, const char *expression,
                       const char *condition, struct ddb_scope *scope);
+/* NULL: there is none. */
 const struct ddb_value *ddb_world_get_at(struct ddb_world *w, const char *pk, const char *sk,
                                          int64_t now_ms);
 void ddb_world_assert_text(const struct ddb_value *item, const char *name, const char *text);

@@ -22,6 +22,7 @@ struct sqs_world {
     struct model_error error;
 };
 
+/* What these do fails the test unless the model takes it; `_fails` the other way round. */
 struct sqs_model_queue *sqs_world_make_queue(struct sqs_world *w, const char *name,
                                              const struct sqs_model_pair *pairs, size_t count);
 struct sqs_model_pair sqs_world_pair(const char *name, const char *value);
@@ -34,9 +35,11 @@ struct sqs_model_sent sqs_world_send(struct sqs_model_queue *queue, struct sqs_m
 void sqs_world_send_fails(struct sqs_model_queue *queue, struct sqs_model_send entry,
                           const char *code);
 struct sqs_model_receive sqs_world_receive_spec(int64_t most, int64_t visibility_seconds);
+/* Into w->got; returns w->count. */
 size_t sqs_world_receive(struct sqs_world *w, struct sqs_model_queue *queue, int64_t most,
                          int64_t visibility_seconds, int64_t now_ms);
 struct slice sqs_world_handle(const struct sqs_world *w, size_t index);
+/* Of a body of digits. */
 int sqs_world_body_number(const struct sqs_world *w, size_t index);
 void sqs_world_delete_ok(struct sqs_world *w, struct sqs_model_queue *queue,
                          const char *receipt_handle, int64_t now_ms);
