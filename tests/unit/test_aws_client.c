@@ -197,7 +197,8 @@ static void test_throttling_slows_down(void **state)
     (void)state;
     struct client_rig f;
     CLIENT_RIG_PLAYS(&f, ENDPOINT_SQS,
-                     {.status = 400, .body = "{\"__type\":\"x#ThrottlingException\"}"}, PLAY_OK("b"));
+                     {.status = 400, .body = "{\"__type\":\"x#ThrottlingException\"}"},
+                     PLAY_OK("b"));
     assert_int_equal(aws_client_backpressure_ms(f.client), 0);
     client_rig_run(&f, (struct aws_call){.attempts_max = 1});
     bool slowed = false;
@@ -230,7 +231,8 @@ static void test_a_burst_after_a_throttle_fails_unsent(void **state)
     (void)state;
     struct client_rig f;
     CLIENT_RIG_PLAYS(&f, ENDPOINT_SQS,
-                     {.status = 400, .body = "{\"__type\":\"x#ThrottlingException\"}"}, PLAY_OK("b"));
+                     {.status = 400, .body = "{\"__type\":\"x#ThrottlingException\"}"},
+                     PLAY_OK("b"));
     client_rig_run(&f, (struct aws_call){.attempts_max = 1});
     f.wanted = 101;
     for (int i = 0; i < 100; i++)
@@ -242,27 +244,6 @@ static void test_a_burst_after_a_throttle_fails_unsent(void **state)
     assert_int_equal(client_rig_stats(&f)->unknowns, 0); /* surely not done */
     assert_int_equal(client_rig_stats(&f)->failures, 102 - f.rig.requests);
     assert_int_equal(f.released, 101);
-    client_rig_release(&f);
-}
-
-/* A long poll that may not be repeated fails after the back-off, or its caller would ask at once.
- */
-static void test_a_long_poll_without_quota_backs_off(void **state)
-{
-    (void)state;
-    struct client_rig f;
-    CLIENT_RIG_PLAYS(&f, ENDPOINT_SQS, {.status = 500, .body = ""});
-    while (f.error.kind != ERROR_THROTTLED && f.done < 100)
-        client_rig_run(&f, (struct aws_call){.attempts_max = 1, .is_retry = true, .writes = true});
-    unsigned before = f.rig.requests;
-    struct mono_ms began = loop_now(f.rig.loop).mono;
-    for (int i = 0; i < 20; i++) {
-        client_rig_run(&f, (struct aws_call){.long_poll = true});
-        assert_int_equal(f.error.kind, ERROR_RETRY);
-        assert_int_equal(f.error.http_status, 500);
-    }
-    assert_in_range(f.rig.requests - before, 20, 25); /* a probe or two */
-    assert_true(loop_now(f.rig.loop).mono.ms - began.ms > 0);
     client_rig_release(&f);
 }
 
@@ -348,7 +329,6 @@ int main(void)
         cmocka_unit_test(test_throttling_slows_down),
         cmocka_unit_test(test_standard_mode_does_not_slow_down),
         cmocka_unit_test(test_a_burst_after_a_throttle_fails_unsent),
-        cmocka_unit_test(test_a_long_poll_without_quota_backs_off),
         cmocka_unit_test(test_cancel_in_every_state),
         cmocka_unit_test(test_free_from_a_callback),
         cmocka_unit_test(test_unreachable_server_was_not_reached),

@@ -1,5 +1,4 @@
-/* What a signature needs: credentials that are at hand, and the right time; each is put right once.
- */
+/* Credentials at hand and the right time, without which there is no signature: put right once. */
 #include "tests/harness/client_rig.h"
 
 #include <time.h>
