@@ -107,6 +107,8 @@ BINS := $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/devstack $(BUILD)/load $(BUILD)/inspec
 
 all: $(BINS) ## build every program of VARIANT (release, debug, asan, tsan, cov)
 
+programs: $(PROGRAMS:%=$(BUILD)/%) ## router, scheduler and relay alone
+
 lib: $(LIB) ## the library alone
 
 $(BUILD)/flags: FORCE
@@ -226,6 +228,9 @@ e2e-full: all ## the same and 50,000 records at 2,000/s on two replicas of each 
 test: ## install what is missing, build, and run every test; ends with "N passed, N failed"
 	@tests/harness/run-all
 
+image: all ## build the images' contents without an engine, count them, run them (root, debootstrap)
+	@tests/image/run
+
 clean: ## remove everything that was built
 	rm -rf $(BUILD_ROOT)
 
@@ -233,7 +238,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full test clean help FORCE
+.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full test image clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -38,23 +38,16 @@ native_start() { # NAME COMMAND...: in a session of its own, see stack_start
 
 native_kafka_configure() { # PORT CONTROLLER_PORT
     local dir=$NATIVE_RUN/kafka
-    cat >"$dir/server.properties" <<END
-process.roles=broker,controller
-node.id=1
+    {
+        sed -n 's/^KAFKA_//p' "$native_root/deploy/local.env" |
+            awk -F= '{name = tolower($1); gsub("_", ".", name); print name substr($0, length($1) + 1)}'
+        cat <<END
 listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
 advertised.listeners=PLAINTEXT://127.0.0.1:$1
-controller.listener.names=CONTROLLER
 controller.quorum.voters=1@127.0.0.1:$2
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs=$dir/data
-auto.create.topics.enable=false
-message.max.bytes=$DELAYLINE_STACK_MESSAGE_BYTES
-offsets.topic.num.partitions=4
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
 END
+    } >"$dir/server.properties"
     cat >"$dir/log4j.properties" <<'END'
 log4j.rootLogger=WARN, stdout
 log4j.appender.stdout=org.apache.log4j.ConsoleAppender
@@ -62,7 +55,7 @@ log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
 END
     "${native_java[@]}" -Xmx64m "-Dlog4j.configuration=file:$dir/log4j.properties" -cp "$NATIVE_CACHE/kafka/*" \
-        kafka.tools.StorageTool format -t bmF0aXZlLXN0YWNrLTEyMw -c "$dir/server.properties" \
+        kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$dir/server.properties" \
         >"$NATIVE_RUN/kafka.log" 2>&1
 }
 
@@ -107,9 +100,7 @@ native_localstack_start() { # PORT
     local fs=$NATIVE_RUN/localstack
     native_localstack_libraries "$fs/var/lib/localstack/lib"
     native_start localstack env FILESYSTEM_ROOT="$fs" OVERRIDE_IN_DOCKER=0 GATEWAY_LISTEN="127.0.0.1:$1" \
-        LOCALSTACK_HOST="127.0.0.1:$1" SERVICES=sqs,dynamodb SQS_ENDPOINT_STRATEGY=path \
-        SQS_DISABLE_CLOUDWATCH_METRICS=1 DYNAMODB_IN_MEMORY=1 DYNAMODB_HEAP_SIZE=256m SKIP_SSL_CERT_DOWNLOAD=1 \
-        DISABLE_EVENTS=1 DNS_ADDRESS=0 LS_LOG=warning "$NATIVE_CACHE/venv/bin/python" -m localstack.runtime.main
+        LOCALSTACK_HOST="127.0.0.1:$1" "$NATIVE_CACHE/venv/bin/python" -m localstack.runtime.main
 }
 
 native_localstack_answers() { # its DynamoDB starts with the first call, so that is a part of coming up
