@@ -79,7 +79,7 @@ LIB       := $(BUILD)/libdelayline.a
 # Modules that may touch the operating system; every other one is pure, and `make purity` proves it.
 IO_SRCS := $(addprefix common/,loop.c http.c http_request.c aws_credentials.c aws_credentials_local.c aws_credentials_fetch.c \
              aws_credentials_container.c aws_credentials_web_identity.c aws_credentials_imds.c \
-             aws_client.c aws_settings.c sqs.c dynamodb.c config.c config_foreign.c log.c admin.c admin_ask.c program.c program_metrics.c table_setup.c \
+             aws_client.c aws_services.c aws_settings.c sqs.c dynamodb.c config.c config_foreign.c log.c admin.c admin_ask.c program.c program_metrics.c table_setup.c \
              dependency_check.c) \
            $(wildcard common/kafka_*.c) $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))

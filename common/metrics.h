@@ -18,6 +18,17 @@ struct metric_spec {
     size_t bucket_count;
 };
 
+/* The tables of all programs have one shape, #define SOME_METRICS(X) X(ID, TYPE, name, help) ...,
+ * and become
+ *
+ *   enum family { SOME_METRICS(METRICS_ENUM) FAMILY_COUNT };
+ *   static const struct metric_spec specs[FAMILY_COUNT] = {SOME_METRICS(METRICS_SPEC)};
+ *
+ * What is the same thing in two programs has the same name there. */
+#define METRICS_ENUM(id, kind, text, about) FAMILY_##id,
+#define METRICS_SPEC(id, kind, text, about)                                                        \
+    [FAMILY_##id] = {.name = (text), .type = METRIC_##kind, .help = (about)},
+
 struct metrics;
 struct metric; /* one series */
 

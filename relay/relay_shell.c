@@ -8,16 +8,14 @@
  */
 #include "relay/relay_shell.h"
 
-#include <inttypes.h>
-
 #include "common/check.h"
 #include "common/mem.h"
+#include "common/readiness.h"
 #include "relay/relay_shell_internal.h"
 
-#define LINES_A_SECOND     10
-#define CONNECT_TIMEOUT_MS 2000
-#define SPARE_CONNECTIONS  8   /* credentials, checks, blobs */
-#define STEPS_PER_TURN     200 /* then the loop looks at its descriptors */
+#define LINES_A_SECOND 10
+#define BLOB_CALLS     8   /* connections for large records */
+#define STEPS_PER_TURN 200 /* then the loop looks at its descriptors */
 
 const char *relay_shell_path(enum relay_queue queue)
 {
@@ -157,23 +155,6 @@ static void on_timer(void *ctx)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static bool open_aws(struct relay_shell *s, struct buf *errors)
-{
-    if (aws_settings_load(&s->aws, errors) != STATUS_OK)
-        return false;
-    const struct http_options options = {
-        .connections_max =
-            (uint32_t)(RELAY_QUEUES * s->config->polls) + RELAY_BATCHES_MAX + SPARE_CONNECTIONS,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .ca_bundle = s->aws.ca_bundle[0] == '\0' ? NULL : s->aws.ca_bundle,
-    };
-    s->http = http_new(s->loop, &options);
-    s->credentials = aws_credentials_new(s->loop, s->http, s->aws.region);
-    s->sqs = sqs_new(s->loop, s->http, s->credentials, &s->aws, loop_random_seed());
-    s->dynamodb = dynamodb_new(s->loop, s->http, s->credentials, &s->aws, loop_random_seed());
-    return true;
-}
-
 static void *shell_new(struct program *program, const void *config, struct buf *errors)
 {
     struct relay_shell *s = mem_calloc(1, sizeof(*s));
@@ -186,16 +167,17 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     s->series = relay_series_new(program_metrics(program));
     dependency_check_init(&s->check, program);
     buf_init(&s->raw, SQS_MESSAGE_BYTES_MAX);
-    bool good = open_aws(s, errors);
-    good = relay_shell_open_producer(s, errors) && good;
-    if (good)
-        log_event(s->log, LOG_DEBUG, "adapters_open", LOG_STR("region", s->aws.region));
+    uint32_t calls_max =
+        (uint32_t)(RELAY_QUEUES * s->config->polls) + RELAY_BATCHES_MAX + BLOB_CALLS;
+    aws_services_open(&s->aws, s->loop, s->log, calls_max, errors);
+    relay_shell_open_producer(s, errors);
     return s;
 }
 
 static void shell_start(void *shell)
 {
     struct relay_shell *s = shell;
+    aws_services_log(&s->aws);
     s->core = mem_calloc(1, sizeof(*s->core));
     s->core_storage = mem_calloc(1, relay_core_storage_bytes(&s->limits));
     s->effects = mem_calloc(1, sizeof(*s->effects));
@@ -217,12 +199,7 @@ static void shell_close(void *shell)
 {
     struct relay_shell *s = shell;
     s->closed = true;
-    sqs_free(s->sqs);
-    dynamodb_free(s->dynamodb);
-    if (s->credentials != NULL)
-        aws_credentials_free(s->credentials);
-    if (s->http != NULL)
-        http_free(s->http);
+    aws_services_close(&s->aws);
     kafka_producer_free(s->producer);
     loop_timer_free(s->timer);
 }
@@ -258,21 +235,16 @@ static void shell_ready(void *shell, struct buf *reasons)
 {
     const struct relay_shell *s = shell;
     static const char *const names[RELAY_QUEUES] = {"delay queue", "ready queue"};
-    if (!kafka_producer_is_reachable(s->producer))
-        buf_printf(reasons, "no Kafka broker of %s can be reached\n",
-                   s->config->settings.bootstrap_servers);
+    readiness_kafka(reasons, kafka_producer_is_reachable(s->producer),
+                    s->config->settings.bootstrap_servers);
     for (int q = 0; q < RELAY_QUEUES; q++) {
         const struct error *error = &s->queues[q].last_error;
         if (error->kind != ERROR_NONE)
             buf_printf(reasons, "nothing can be received from the %s: %s: %s\n", names[q],
                        error->code, error->text);
     }
-    if (s->last_dead_letter_error.kind != ERROR_NONE)
-        buf_printf(reasons, "the dead-letter topic refuses records: %s: %s\n",
-                   s->last_dead_letter_error.code, s->last_dead_letter_error.text);
-    if (s->clock_correction_ms != 0)
-        buf_printf(reasons, "the host's clock is wrong: corrected by %" PRId64 " ms\n",
-                   s->clock_correction_ms);
+    readiness_dead_letters(reasons, &s->last_dead_letter_error);
+    aws_services_ready(&s->aws, reasons);
 }
 
 struct program_ops relay_shell_ops(const struct config_table *tables, size_t table_count)

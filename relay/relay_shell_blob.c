@@ -95,7 +95,7 @@ static void query(struct relay_fetch *f, struct slice sk_after)
     table_blob_pk(&f->blob_id, pk);
     const struct dynamodb_query_spec spec = {
         .table = f->shell->config->settings.table, .pk = slice_from_str(pk), .sk_after = sk_after};
-    dynamodb_query(f->shell->dynamodb, &spec, on_page, f);
+    dynamodb_query(f->shell->aws.dynamodb, &spec, on_page, f);
 }
 
 void relay_shell_fetch(struct relay_shell *s, struct relay_ref slot)

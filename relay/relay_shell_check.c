@@ -38,7 +38,7 @@ void relay_shell_check(void *shell)
                                   .url = &s->queues[RELAY_QUEUE_READY].url};
     dependency_check_begin(&s->check, check_kafka, s);
     for (int q = 0; q < RELAY_QUEUES; q++)
-        dependency_check_queue(&s->check, s->sqs, &s->queues[q].wanted);
-    dependency_check_table(&s->check, s->dynamodb, settings->table, 0);
+        dependency_check_queue(&s->check, s->aws.sqs, &s->queues[q].wanted);
+    dependency_check_table(&s->check, s->aws.dynamodb, settings->table, 0);
     dependency_check_asked(&s->check);
 }

@@ -2,14 +2,12 @@
 #ifndef RELAY_SHELL_INTERNAL_H
 #define RELAY_SHELL_INTERNAL_H
 
-#include "common/aws_client.h"
+#include "common/aws_services.h"
 #include "common/dependency_check.h"
-#include "common/dynamodb.h"
 #include "common/envelope.h"
 #include "common/kafka.h"
 #include "common/metrics.h"
 #include "common/program.h"
-#include "common/sqs.h"
 #include "relay/relay_config.h"
 #include "relay/relay_core.h"
 
@@ -76,11 +74,7 @@ struct relay_shell {
     struct relay_limits limits;
     struct dependency_check check;
 
-    struct aws_settings aws;
-    struct http *http;
-    struct aws_credentials *credentials;
-    struct sqs *sqs;
-    struct dynamodb *dynamodb;
+    struct aws_services aws;
     struct relay_shell_queue queues[RELAY_QUEUES];
     struct kafka_producer *producer;
     struct loop_timer *timer;
@@ -113,7 +107,6 @@ struct relay_shell {
     struct relay_series *series;
     struct relay_counters alarmed; /* counters as of the last look for alarms */
     int64_t looked_at_ms;
-    int64_t clock_correction_ms;
     int64_t log_second;
     unsigned log_lines;
 };

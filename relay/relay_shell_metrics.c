@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "common/aws_metrics.h"
 #include "common/mem.h"
 #include "relay/relay_metrics.h"
 #include "relay/relay_shell_internal.h"
@@ -8,21 +7,19 @@
 static const double error_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1,
                                        0.25,  0.5,   1,     2,    5,     30,   300};
 
-#define COUNTER_BUCKETS   NULL, 0
-#define GAUGE_BUCKETS     NULL, 0
-#define HISTOGRAM_BUCKETS error_buckets, ARRAY_LEN(error_buckets)
-
-#define X(id, type, name, help) {name, METRIC_##type, help, type##_BUCKETS},
-static const struct metric_spec specs[] = {RELAY_METRICS(X)};
-#undef X
-
-enum spec {
-#define X(id, type, name, help) SPEC_##id,
-    RELAY_METRICS(X)
-#undef X
+static const struct metric_spec delay_error = {
+    .name = "delayline_delay_error_seconds",
+    .type = METRIC_HISTOGRAM,
+    .help = "Instant of emission less due time, by path.",
+    .buckets = error_buckets,
+    .bucket_count = ARRAY_LEN(error_buckets),
 };
 
-#define X(name, help) {"delayline_relay_" #name "_total", METRIC_COUNTER, help, COUNTER_BUCKETS},
+enum family { RELAY_METRICS(METRICS_ENUM) FAMILY_COUNT };
+static const struct metric_spec specs[FAMILY_COUNT] = {RELAY_METRICS(METRICS_SPEC)};
+
+#define X(counter, about)                                                                          \
+    {.name = "delayline_" #counter "_total", .type = METRIC_COUNTER, .help = (about)},
 static const struct metric_spec counter_specs[] = {RELAY_COUNTERS(X)};
 #undef X
 
@@ -34,11 +31,11 @@ struct relay_series {
     struct metric *delay_error[RELAY_QUEUES];
 };
 
-static struct metric *by_path(struct metrics *metrics, enum spec spec, int queue)
+static struct metric *by_path(struct metrics *metrics, const struct metric_spec *spec, int queue)
 {
     char labels[LABELS_SIZE];
     snprintf(labels, sizeof(labels), "path=\"%s\"", relay_shell_path((enum relay_queue)queue));
-    return metrics_get(metrics, &specs[spec], labels);
+    return metrics_get(metrics, spec, labels);
 }
 
 struct relay_series *relay_series_new(struct metrics *metrics)
@@ -46,7 +43,7 @@ struct relay_series *relay_series_new(struct metrics *metrics)
     struct relay_series *series = mem_calloc(1, sizeof(*series));
     series->metrics = metrics;
     for (int q = 0; q < RELAY_QUEUES; q++)
-        series->delay_error[q] = by_path(metrics, SPEC_DELAY_ERROR, q);
+        series->delay_error[q] = by_path(metrics, &delay_error, q);
     return series;
 }
 
@@ -60,28 +57,29 @@ void relay_series_observe(struct relay_series *series, enum relay_queue queue, i
     metric_observe(series->delay_error[queue], (double)error_ms / 1000.0);
 }
 
-static void set_records(struct metrics *metrics, int queue, const char *outcome, uint64_t count)
+static void set_outcome(struct metrics *metrics, enum family family, int queue, const char *outcome,
+                        uint64_t count)
 {
     char labels[LABELS_SIZE];
     snprintf(labels, sizeof(labels), "path=\"%s\",outcome=\"%s\"",
              relay_shell_path((enum relay_queue)queue), outcome);
-    metric_set(metrics_get(metrics, &specs[SPEC_RECORDS], labels), (double)count);
+    metric_set(metrics_get(metrics, &specs[family], labels), (double)count);
 }
 
-static void set_plain(struct metrics *metrics, enum spec spec, double value)
+static void set_plain(struct metrics *metrics, enum family family, double value)
 {
-    metric_set(metrics_get(metrics, &specs[spec], ""), value);
+    metric_set(metrics_get(metrics, &specs[family], ""), value);
 }
 
 static void set_paths(struct relay_shell *s, struct metrics *metrics)
 {
     for (int q = 0; q < RELAY_QUEUES; q++) {
-        set_records(metrics, q, "emitted", s->emitted[q]);
-        set_records(metrics, q, "delivered", s->delivered[q]);
-        set_records(metrics, q, "dead_lettered", s->dead_lettered[q]);
-        metric_set(by_path(metrics, SPEC_ENVELOPES, q), (double)s->received[q]);
-        metric_set(by_path(metrics, SPEC_POLLS, q), s->core->polls[q].out);
-        metric_set(by_path(metrics, SPEC_QUEUE_FAILING, q),
+        set_outcome(metrics, FAMILY_RECORDS, q, "emitted", s->emitted[q]);
+        set_outcome(metrics, FAMILY_RECORDS, q, "delivered", s->delivered[q]);
+        set_outcome(metrics, FAMILY_RECORDS, q, "dead_lettered", s->dead_lettered[q]);
+        set_outcome(metrics, FAMILY_ENVELOPES, q, "received", s->received[q]);
+        metric_set(by_path(metrics, &specs[FAMILY_POLLS], q), s->core->polls[q].out);
+        metric_set(by_path(metrics, &specs[FAMILY_QUEUE_FAILING], q),
                    s->queues[q].last_error.kind != ERROR_NONE);
     }
 }
@@ -96,22 +94,15 @@ static void set_core(struct relay_shell *s, struct metrics *metrics)
         char labels[LABELS_SIZE];
         snprintf(labels, sizeof(labels), "code=\"%s\"",
                  relay_shell_refusal_code((enum relay_refusal)r));
-        metric_set(metrics_get(metrics, &specs[SPEC_DEAD_LETTERS], labels),
+        metric_set(metrics_get(metrics, &specs[FAMILY_DEAD_LETTERS], labels),
                    (double)c->dead_letters[r]);
     }
-    set_plain(metrics, SPEC_HELD_ENVELOPES, c->slots_used);
-    set_plain(metrics, SPEC_HELD_RECORDS, (double)c->waiting_records);
-    set_plain(metrics, SPEC_HELD_BYTES, (double)c->bytes);
-    set_plain(metrics, SPEC_BUDGET_BYTES, (double)c->limits.budget_bytes);
-    set_plain(metrics, SPEC_IN_FLIGHT, c->window_used);
-    set_plain(metrics, SPEC_KAFKA_FULL, c->full);
-}
-
-static void set_aws(struct metrics *metrics, const char *service, const struct aws_client *client)
-{
-    const struct aws_operation_stats *stats;
-    size_t count = aws_client_stats(client, &stats);
-    aws_metrics_update(metrics, service, stats, count);
+    set_plain(metrics, FAMILY_HELD_ENVELOPES, c->slots_used);
+    set_plain(metrics, FAMILY_HELD_RECORDS, (double)c->waiting_records);
+    set_plain(metrics, FAMILY_HELD_BYTES, (double)c->bytes);
+    set_plain(metrics, FAMILY_BUDGET_BYTES, (double)c->limits.budget_bytes);
+    set_plain(metrics, FAMILY_IN_FLIGHT, c->window_used);
+    set_plain(metrics, FAMILY_KAFKA_FULL, c->full);
 }
 
 void relay_shell_metrics(void *shell)
@@ -122,15 +113,8 @@ void relay_shell_metrics(void *shell)
         return;
     set_paths(s, metrics);
     set_core(s, metrics);
-    set_plain(metrics, SPEC_KAFKA_PENDING, (double)kafka_producer_pending(s->producer));
-    set_plain(metrics, SPEC_CLOCK_CORRECTION, (double)s->clock_correction_ms / 1000.0);
-    struct aws_clock_view clock = aws_client_clock(sqs_client(s->sqs));
-    if (clock.known) {
-        set_plain(metrics, SPEC_CLOCK_OFFSET_MIN, (double)clock.offset_min_ms / 1000.0);
-        set_plain(metrics, SPEC_CLOCK_OFFSET_MAX, (double)clock.offset_max_ms / 1000.0);
-    }
-    set_aws(metrics, "sqs", sqs_client(s->sqs));
-    set_aws(metrics, "dynamodb", dynamodb_client(s->dynamodb));
+    set_plain(metrics, FAMILY_KAFKA_PENDING, (double)kafka_producer_pending(s->producer));
+    aws_services_metrics(&s->aws, metrics);
 }
 
 /* --- alarms ---------------------------------------------------------------------------------- */
@@ -143,24 +127,13 @@ static void raise_alarm(struct relay_shell *s, const char *name, uint64_t now, u
     *before = now;
 }
 
-static void follow_clock(struct relay_shell *s)
-{
-    struct aws_clock_view clock = aws_client_clock(sqs_client(s->sqs));
-    if (clock.correction_ms == s->clock_correction_ms)
-        return;
-    log_event(s->log, LOG_WARN, "clock_corrected", LOG_NUMBER("by_ms", clock.correction_ms),
-              LOG_NUMBER("before_ms", s->clock_correction_ms));
-    s->clock_correction_ms = clock.correction_ms;
-    loop_set_wall_correction(s->loop, clock.correction_ms);
-}
-
 void relay_shell_alarms(struct relay_shell *s)
 {
     int64_t now_ms = loop_now(s->loop).mono.ms;
     if (now_ms - s->looked_at_ms < MS_PER_SECOND)
         return;
     s->looked_at_ms = now_ms;
-    follow_clock(s);
+    aws_services_follow_clock(&s->aws);
     const struct relay_counters *c = &s->core->counters;
     struct relay_counters *before = &s->alarmed;
 #define ALARM(name) raise_alarm(s, #name, c->name, &before->name)

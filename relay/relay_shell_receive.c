@@ -190,7 +190,7 @@ void relay_shell_poll(struct relay_shell *s, const struct relay_poll *effect)
         .wait_seconds = (int32_t)(s->config->wait_ms / MS_PER_SECOND),
         .visibility_seconds = (int32_t)(s->limits.visibility_ms / MS_PER_SECOND),
     };
-    sqs_receive(s->sqs, &spec, on_received, poll);
+    sqs_receive(s->aws.sqs, &spec, on_received, poll);
 }
 
 void relay_shell_hold(struct relay_shell *s, struct relay_ref slot)
@@ -243,7 +243,7 @@ void relay_shell_call(struct relay_shell *s, const struct relay_batch *effect, b
     }
     const char *url = s->queues[effect->queue].url;
     if (is_delete)
-        sqs_delete_batch(s->sqs, url, receipts, effect->count, on_called, batch);
+        sqs_delete_batch(s->aws.sqs, url, receipts, effect->count, on_called, batch);
     else
-        sqs_change_visibility_batch(s->sqs, url, entries, effect->count, on_called, batch);
+        sqs_change_visibility_batch(s->aws.sqs, url, entries, effect->count, on_called, batch);
 }

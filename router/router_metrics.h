@@ -1,4 +1,4 @@
-/* The router's metrics: X(id, type, name, help). Series and their labels stand in
+/* The router's metrics: X(ID, TYPE, name, help). Series and their labels stand in
  * router_shell_metrics.c. */
 #ifndef ROUTER_ROUTER_METRICS_H
 #define ROUTER_ROUTER_METRICS_H
@@ -9,8 +9,8 @@
     X(RECORDS_TAKEN, COUNTER, "delayline_records_taken_total", "Records taken in.")                \
     X(RECORD_BYTES, COUNTER, "delayline_record_bytes_total",                                       \
       "Bytes of records taken in, as packed before compression.")                                  \
-    X(REJECTED, COUNTER, "delayline_records_rejected_total",                                       \
-      "Records that break the contract, by code.")                                                 \
+    X(DEAD_LETTERS, COUNTER, "delayline_dead_letters_total",                                       \
+      "Records and messages that were refused for good, by code.")                                 \
     X(DEAD_LETTERED, COUNTER, "delayline_dead_lettered_total",                                     \
       "Records that the dead-letter topic has confirmed.")                                         \
     X(DEAD_LETTER_FAILURES, COUNTER, "delayline_dead_letter_failures_total",                       \
@@ -51,12 +51,6 @@
       "Encoded size of a raw byte, as learnt for packing.")                                        \
     X(ASSIGNED, GAUGE, "delayline_kafka_partitions_assigned", "Partitions of the delay topics.")   \
     X(LAG, GAUGE, "delayline_kafka_lag_records",                                                   \
-      "Records of assigned partitions that were not consumed yet; -1: unknown.")                   \
-    X(CLOCK_CORRECTION, GAUGE, "delayline_clock_correction_seconds",                               \
-      "Added to the host's clock, which is wrong by more than 3 s.")                               \
-    X(CLOCK_OFFSET_MIN, GAUGE, "delayline_clock_offset_min_seconds",                               \
-      "Least that true time can be ahead of the host's clock, by AWS's answers.")                  \
-    X(CLOCK_OFFSET_MAX, GAUGE, "delayline_clock_offset_max_seconds",                               \
-      "Most that true time can be ahead of the host's clock, by AWS's answers.")
+      "Records of assigned partitions that were not consumed yet; -1: unknown.")
 
 #endif

@@ -8,17 +8,15 @@
  */
 #include "router/router_shell.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/mem.h"
+#include "common/readiness.h"
 #include "router/router_shell_internal.h"
 
-#define LINES_A_SECOND     5
-#define SETUP_AGAIN_MS     1000
-#define CONNECT_TIMEOUT_MS 2000
-#define SPARE_CONNECTIONS  4 /* credentials, start-up */
+#define LINES_A_SECOND 5
+#define SETUP_AGAIN_MS 1000
 
 bool router_shell_may_log(struct router_shell *s, struct router_log_limit *limit)
 {
@@ -163,33 +161,11 @@ static void on_timer(void *ctx)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static bool open_aws(struct router_shell *s, struct buf *errors)
-{
-    if (aws_settings_load(&s->aws, errors) != STATUS_OK)
-        return false;
-    const struct http_options options = {
-        .connections_max =
-            (uint32_t)(s->config->sqs_calls_max + s->config->table_calls_max) + SPARE_CONNECTIONS,
-        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-        .ca_bundle = s->aws.ca_bundle[0] == '\0' ? NULL : s->aws.ca_bundle,
-    };
-    s->http = http_new(s->loop, &options);
-    s->credentials = aws_credentials_new(s->loop, s->http, s->aws.region);
-    s->sqs = sqs_new(s->loop, s->http, s->credentials, &s->aws, loop_random_seed());
-    s->dynamodb = dynamodb_new(s->loop, s->http, s->credentials, &s->aws, loop_random_seed());
-    return true;
-}
-
 static void shell_close(void *shell)
 {
     struct router_shell *s = shell;
-    if (s->http != NULL) {
-        sqs_free(s->sqs);
-        dynamodb_free(s->dynamodb);
-        table_setup_cancel(s->table_setup);
-        aws_credentials_free(s->credentials);
-        http_free(s->http);
-    }
+    aws_services_close(&s->aws);
+    table_setup_cancel(s->table_setup);
     kafka_producer_free(s->producer);
     kafka_consumer_free(s->consumer);
     loop_timer_free(s->timer);
@@ -225,8 +201,9 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     router_topics_init(&s->topics, s->config, errors);
     s->timer_at_ms = TIME_NEVER;
     s->timer = loop_timer_new(s->loop, on_timer, s);
-    bool good = open_aws(s, errors);
-    good = router_shell_open_producer(s, errors) && good;
+    uint32_t calls_max = (uint32_t)(s->config->sqs_calls_max + s->config->table_calls_max);
+    aws_services_open(&s->aws, s->loop, s->log, calls_max, errors);
+    router_shell_open_producer(s, errors);
     return s;
 }
 
@@ -284,13 +261,15 @@ static void set_up_table(void *ctx)
     loop_timer_free(s->timer);
     s->timer = loop_timer_new(s->loop, on_timer, s);
     s->table_setup =
-        table_setup_start(s->loop, s->dynamodb, settings->table, (uint32_t)settings->shards,
+        table_setup_start(s->loop, s->aws.dynamodb, settings->table, (uint32_t)settings->shards,
                           settings->bucket_ms, on_table_set_up, s);
 }
 
 static void shell_start(void *shell)
 {
-    set_up_table(shell);
+    struct router_shell *s = shell;
+    aws_services_log(&s->aws);
+    set_up_table(s);
 }
 
 static void shell_stop(void *shell)
@@ -313,19 +292,15 @@ static void shell_ready(void *shell, struct buf *reasons)
                    s->setup_error.kind == ERROR_NONE ? "under way" : s->setup_error.text);
         return;
     }
-    if (!kafka_consumer_is_reachable(s->consumer))
-        buf_printf(reasons, "no Kafka broker of %s can be reached\n",
-                   s->config->settings.bootstrap_servers);
+    readiness_kafka(reasons, kafka_consumer_is_reachable(s->consumer),
+                    s->config->settings.bootstrap_servers);
     for (int i = 0; i < ROUTER_SERVICES; i++)
         if (s->core->services[i].blocked)
             buf_printf(reasons, "%s refuses everything: %s: %s\n", paths[i], s->last_error[i].code,
                        s->last_error[i].text);
     if (s->core->dead_letter_blocked)
-        buf_printf(reasons, "the dead-letter topic refuses records: %s: %s\n",
-                   s->last_dead_letter_error.code, s->last_dead_letter_error.text);
-    if (s->clock_correction_ms != 0)
-        buf_printf(reasons, "the host's clock is wrong: corrected by %" PRId64 " ms\n",
-                   s->clock_correction_ms);
+        readiness_dead_letters(reasons, &s->last_dead_letter_error);
+    aws_services_ready(&s->aws, reasons);
 }
 
 struct program_ops router_shell_ops(const struct config_table *tables, size_t table_count)

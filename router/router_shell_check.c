@@ -45,8 +45,8 @@ void router_shell_check(void *shell)
                                                .is_large = true,
                                                .url = &s->delay_queue_url};
     dependency_check_begin(&s->check, NULL, NULL);
-    dependency_check_queue(&s->check, s->sqs, &s->delay_queue);
-    dependency_check_table(&s->check, s->dynamodb, settings->table, settings->bucket_ms);
+    dependency_check_queue(&s->check, s->aws.sqs, &s->delay_queue);
+    dependency_check_table(&s->check, s->aws.dynamodb, settings->table, settings->bucket_ms);
     check_topics(s); /* blocks, while the others are on their way */
     dependency_check_asked(&s->check);
 }

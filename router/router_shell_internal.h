@@ -2,13 +2,10 @@
 #ifndef ROUTER_ROUTER_SHELL_INTERNAL_H
 #define ROUTER_ROUTER_SHELL_INTERNAL_H
 
-#include "common/aws_credentials.h"
+#include "common/aws_services.h"
 #include "common/dependency_check.h"
-#include "common/dynamodb.h"
-#include "common/http.h"
 #include "common/kafka.h"
 #include "common/program.h"
-#include "common/sqs.h"
 #include "common/table.h"
 #include "common/table_setup.h"
 #include "router/router_bodies.h"
@@ -51,16 +48,11 @@ struct router_shell {
     struct dependency_check check;
     struct dependency_queue delay_queue;
 
-    struct aws_settings aws;
-    struct http *http;
-    struct aws_credentials *credentials;
-    struct sqs *sqs;
-    struct dynamodb *dynamodb;
+    struct aws_services aws;
     char *delay_queue_url;
     struct kafka_producer *producer;
     struct kafka_consumer *consumer;
     struct table_setup *table_setup;
-    int64_t clock_correction_ms;
 
     struct router_core *core; /* NULL until the table is set up */
     struct router_effects *effects;

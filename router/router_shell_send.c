@@ -11,19 +11,6 @@
 /* --- results --------------------------------------------------------------------------------- */
 
 /* Due times are judged by the corrected clock from the next turn on. */
-static void follow_clock(struct router_shell *s)
-{
-    struct aws_clock_view view = aws_client_clock(sqs_client(s->sqs));
-    if (!view.known)
-        view = aws_client_clock(dynamodb_client(s->dynamodb));
-    int64_t correction_ms = view.known ? view.correction_ms : 0;
-    if (correction_ms == s->clock_correction_ms)
-        return;
-    s->clock_correction_ms = correction_ms;
-    loop_set_wall_correction(s->loop, correction_ms);
-    log_event(s->log, LOG_WARN, "clock_corrected", LOG_NUMBER("correction_ms", correction_ms));
-}
-
 static void note(struct router_shell *s, enum router_service service, enum outcome outcome,
                  const struct error *error)
 {
@@ -53,7 +40,7 @@ static void on_sqs(void *ctx, const struct sqs_entry_result *results, size_t cou
     event.sent.call = call->call;
     for (size_t i = 0; i < count; i++)
         add_result(call->shell, &event, i, ROUTER_SQS, results[i].outcome, &results[i].error);
-    follow_clock(call->shell);
+    aws_services_follow_clock(&call->shell->aws);
     router_shell_run(call->shell, &event);
 }
 
@@ -64,7 +51,7 @@ static void on_table(void *ctx, const struct dynamodb_put_result *results, size_
     event.sent.call = call->call;
     for (size_t i = 0; i < count; i++)
         add_result(call->shell, &event, i, ROUTER_TABLE, results[i].outcome, &results[i].error);
-    follow_clock(call->shell);
+    aws_services_follow_clock(&call->shell->aws);
     router_shell_run(call->shell, &event);
 }
 
@@ -89,7 +76,7 @@ static void send_sqs(struct router_shell *s, const struct router_effect *effect,
             .delay_seconds = s->effects->entries[effect->first + i].delay_seconds,
         };
     }
-    sqs_send_batch(s->sqs, s->delay_queue_url, entries, effect->count, effect->is_retry, on_sqs,
+    sqs_send_batch(s->aws.sqs, s->delay_queue_url, entries, effect->count, effect->is_retry, on_sqs,
                    call);
 }
 
@@ -145,7 +132,7 @@ static void send_table(struct router_shell *s, const struct router_effect *effec
     CHECK(effect->count <= DYNAMODB_BATCH_ITEMS_MAX);
     for (uint32_t i = 0; i < effect->count; i++)
         make_item(s, &s->effects->entries[effect->first + i], &texts[i], &items[i]);
-    dynamodb_batch_put(s->dynamodb, s->config->settings.table, items, effect->count,
+    dynamodb_batch_put(s->aws.dynamodb, s->config->settings.table, items, effect->count,
                        effect->is_retry, on_table, call);
 }
 

@@ -6,9 +6,8 @@
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
-#define CONNECT_TIMEOUT_MS 2000
-#define CONNECTIONS_SPARE  16 /* beside polls and sends: table, leases, ticks */
-#define SETUP_AGAIN_MS     1000
+#define TABLE_CALLS    16 /* beside polls and sends: the table, leases, ticks */
+#define SETUP_AGAIN_MS 1000
 
 /* --- calls ----------------------------------------------------------------------------------- */
 
@@ -130,8 +129,7 @@ static void carry_out(struct scheduler_shell *shell, const struct scheduler_effe
 /* Calls never complete before they return, so nothing comes back in here. */
 void scheduler_shell_step(struct scheduler_shell *shell, const struct scheduler_event *event)
 {
-    loop_set_wall_correction(shell->loop,
-                             aws_client_clock(dynamodb_client(shell->dynamodb)).correction_ms);
+    aws_services_follow_clock(&shell->aws);
     scheduler_core_step(shell->core, event, loop_now(shell->loop), &shell->effects);
     for (uint32_t i = 0; i < shell->effects.count; i++)
         carry_out(shell, &shell->effects.list[i]);
@@ -155,34 +153,20 @@ static void on_timer(void *ctx)
 
 static void *shell_new(struct program *program, const void *config, struct buf *errors)
 {
-    struct aws_settings aws;
-    if (aws_settings_load(&aws, errors) != STATUS_OK)
-        return NULL;
     struct scheduler_shell *shell = mem_calloc(1, sizeof(*shell));
     shell->program = program;
     shell->config = config;
     shell->limits = scheduler_config_limits(config);
-    shell->aws = aws;
     shell->loop = program_loop(program);
     shell->log = program_log(program);
-    shell->http = http_new(
-        shell->loop,
-        &(struct http_options){
-            .connections_max = shell->limits.polls + shell->limits.sends + CONNECTIONS_SPARE,
-            .connect_timeout_ms = CONNECT_TIMEOUT_MS,
-            .ca_bundle = shell->aws.ca_bundle[0] == '\0' ? NULL : shell->aws.ca_bundle,
-        });
-    shell->credentials = aws_credentials_new(shell->loop, shell->http, shell->aws.region);
-    shell->sqs =
-        sqs_new(shell->loop, shell->http, shell->credentials, &shell->aws, loop_random_seed());
-    shell->dynamodb =
-        dynamodb_new(shell->loop, shell->http, shell->credentials, &shell->aws, loop_random_seed());
     shell->timer = loop_timer_new(shell->loop, on_timer, shell);
     shell->pages = mem_calloc(scheduler_core_pages(&shell->limits), sizeof(*shell->pages));
     shell->ticks = mem_calloc(scheduler_core_ticks(&shell->limits), sizeof(*shell->ticks));
     dependency_check_init(&shell->check, program);
     buf_init(&shell->bodies, SQS_BATCH_BYTES_MAX);
     buf_init(&shell->frames, SQS_MESSAGE_BYTES_MAX);
+    uint32_t calls_max = shell->limits.polls + shell->limits.sends + TABLE_CALLS;
+    aws_services_open(&shell->aws, shell->loop, shell->log, calls_max, errors);
     return shell;
 }
 
@@ -216,13 +200,14 @@ static void begin_setup(struct scheduler_shell *shell)
 {
     const struct settings *settings = &shell->config->settings;
     shell->setup =
-        table_setup_start(shell->loop, shell->dynamodb, settings->table, (uint32_t)settings->shards,
-                          settings->bucket_ms, on_set_up, shell);
+        table_setup_start(shell->loop, shell->aws.dynamodb, settings->table,
+                          (uint32_t)settings->shards, settings->bucket_ms, on_set_up, shell);
 }
 
 static void shell_start(void *untyped)
 {
     struct scheduler_shell *shell = untyped;
+    aws_services_log(&shell->aws);
     error_set(&shell->setup_error, ERROR_RETRY, "Starting", "the table is being set up");
     begin_setup(shell);
 }
@@ -240,11 +225,8 @@ static void shell_stop(void *untyped)
 static void shell_close(void *untyped)
 {
     struct scheduler_shell *shell = untyped;
-    sqs_free(shell->sqs);
-    dynamodb_free(shell->dynamodb);
+    aws_services_close(&shell->aws);
     table_setup_cancel(shell->setup);
-    aws_credentials_free(shell->credentials);
-    http_free(shell->http);
     loop_timer_free(shell->timer);
     shell->setup = NULL;
     while (shell->calls != NULL)

@@ -19,7 +19,8 @@ void scheduler_shell_check(void *untyped)
                                   .url = &shell->queue_urls[QUEUE_TIMER]};
     dependency_check_begin(&shell->check, NULL, NULL);
     for (int role = 0; role < QUEUE_ROLES; role++)
-        dependency_check_queue(&shell->check, shell->sqs, &shell->queues_wanted[role]);
-    dependency_check_table(&shell->check, shell->dynamodb, settings->table, settings->bucket_ms);
+        dependency_check_queue(&shell->check, shell->aws.sqs, &shell->queues_wanted[role]);
+    dependency_check_table(&shell->check, shell->aws.dynamodb, settings->table,
+                           settings->bucket_ms);
     dependency_check_asked(&shell->check);
 }

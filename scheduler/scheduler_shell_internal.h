@@ -10,13 +10,11 @@
 #ifndef SCHEDULER_SHELL_INTERNAL_H
 #define SCHEDULER_SHELL_INTERNAL_H
 
-#include "common/aws_client.h"
+#include "common/aws_services.h"
 #include "common/buf.h"
 #include "common/dependency_check.h"
-#include "common/dynamodb.h"
 #include "common/envelope.h"
 #include "common/program.h"
-#include "common/sqs.h"
 #include "common/table_setup.h"
 #include "scheduler/scheduler_config.h"
 #include "scheduler/scheduler_core.h"
@@ -56,13 +54,9 @@ struct scheduler_shell {
     struct program *program;
     const struct scheduler_config *config;
     struct scheduler_limits limits;
-    struct aws_settings aws;
     struct loop *loop;
     struct log *log;
-    struct http *http;
-    struct aws_credentials *credentials;
-    struct sqs *sqs;
-    struct dynamodb *dynamodb;
+    struct aws_services aws;
     char *queue_urls[QUEUE_ROLES]; /* known after the check */
 
     struct dependency_check check;

@@ -1,22 +1,12 @@
 #include <stdio.h>
 
-#include "common/aws_metrics.h"
 #include "scheduler/scheduler_metrics.h"
 #include "scheduler/scheduler_shell_internal.h"
 
 #define READY_FAILING_MS 10000 /* a dependency may fail for so long before /readyz says so */
 
-enum family {
-#define X(name, metric, type, help) name,
-    SCHEDULER_METRICS(X)
-#undef X
-};
-
-static const struct metric_spec specs[] = {
-#define X(name, metric, type, help) [name] = {metric, type, help, NULL, 0},
-    SCHEDULER_METRICS(X)
-#undef X
-};
+enum family { SCHEDULER_METRICS(METRICS_ENUM) FAMILY_COUNT };
+static const struct metric_spec specs[FAMILY_COUNT] = {SCHEDULER_METRICS(METRICS_SPEC)};
 
 static void set(struct scheduler_shell *shell, enum family family, const char *labels, double value)
 {
@@ -47,30 +37,14 @@ static void set_shards(struct scheduler_shell *shell)
         char labels[32];
         snprintf(labels, sizeof(labels), "shard=\"%u\"", i);
         held += scheduler_core_holds(shell->core, i) ? 1 : 0;
-        set(shell, CURSOR_LAG, labels, (double)scheduler_core_lag_ms(shell->core, i, now) / 1e3);
+        set(shell, FAMILY_CURSOR_LAG, labels,
+            (double)scheduler_core_lag_ms(shell->core, i, now) / 1e3);
     }
-    set(shell, SHARDS, "", shards);
-    set(shell, SHARDS_HELD, "", held);
-    set(shell, SENDS, "", scheduler_core_sends_in_flight(shell->core));
-    set(shell, PAGE_BYTES, "", (double)scheduler_core_page_bytes(shell->core));
-}
-
-static void set_aws(struct scheduler_shell *shell, const char *service,
-                    const struct aws_client *client)
-{
-    const struct aws_operation_stats *stats;
-    size_t count = aws_client_stats(client, &stats);
-    aws_metrics_update(program_metrics(shell->program), service, stats, count);
-}
-
-static void set_clock(struct scheduler_shell *shell)
-{
-    struct aws_clock_view clock = aws_client_clock(dynamodb_client(shell->dynamodb));
-    set(shell, CLOCK_CORRECTION, "", (double)clock.correction_ms / 1e3);
-    if (!clock.known)
-        return;
-    set(shell, CLOCK_OFFSET, "bound=\"min\"", (double)clock.offset_min_ms / 1e3);
-    set(shell, CLOCK_OFFSET, "bound=\"max\"", (double)clock.offset_max_ms / 1e3);
+    set(shell, FAMILY_SHARDS, "", shards);
+    set(shell, FAMILY_SHARDS_HELD, "", held);
+    set(shell, FAMILY_CALLS_IN_FLIGHT, "service=\"sqs\"",
+        scheduler_core_sends_in_flight(shell->core));
+    set(shell, FAMILY_PAGE_BYTES, "", (double)scheduler_core_page_bytes(shell->core));
 }
 
 void scheduler_shell_metrics(void *untyped)
@@ -79,11 +53,9 @@ void scheduler_shell_metrics(void *untyped)
     set_counters(shell);
     if (shell->core != NULL)
         set_shards(shell);
-    set(shell, UNREADABLE, "", (double)shell->items_unreadable);
-    set(shell, FOREIGN_ITEMS, "", (double)shell->items_foreign);
-    set_clock(shell);
-    set_aws(shell, "sqs", sqs_client(shell->sqs));
-    set_aws(shell, "dynamodb", dynamodb_client(shell->dynamodb));
+    set(shell, FAMILY_UNREADABLE, "", (double)shell->items_unreadable);
+    set(shell, FAMILY_FOREIGN_ITEMS, "", (double)shell->items_foreign);
+    aws_services_metrics(&shell->aws, program_metrics(shell->program));
 }
 
 /* --- readiness ------------------------------------------------------------------------------- */
@@ -118,7 +90,5 @@ void scheduler_shell_ready(void *untyped, struct buf *reasons)
                        (long long)failing_ms);
     }
     add_lags(shell, now, reasons);
-    int64_t correction_ms = aws_client_clock(dynamodb_client(shell->dynamodb)).correction_ms;
-    if (correction_ms != 0)
-        buf_printf(reasons, "the host's clock is off by about %lld ms\n", (long long)correction_ms);
+    aws_services_ready(&shell->aws, reasons);
 }

@@ -48,7 +48,7 @@ void scheduler_shell_send_ticks(struct scheduler_shell *shell,
         };
     }
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_SENT);
-    sqs_send_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
+    sqs_send_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
                    effect->is_retry, on_batch, call);
 }
 
@@ -99,7 +99,7 @@ void scheduler_shell_receive(struct scheduler_shell *shell, const struct schedul
         .wait_seconds = (int32_t)(scheduler_config_wait_ms(shell->config) / MS_PER_SECOND),
         .visibility_seconds = (int32_t)(shell->limits.lease_ms / MS_PER_SECOND),
     };
-    sqs_receive(shell->sqs, &spec, on_received, call);
+    sqs_receive(shell->aws.sqs, &spec, on_received, call);
 }
 
 void scheduler_shell_set_visibility(struct scheduler_shell *shell,
@@ -114,8 +114,8 @@ void scheduler_shell_set_visibility(struct scheduler_shell *shell,
     }
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_VISIBILITY_SET);
-    sqs_change_visibility_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
-                                on_batch, call);
+    sqs_change_visibility_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], entries,
+                                effect->count, on_batch, call);
 }
 
 void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
@@ -126,8 +126,8 @@ void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
         handles[i] = slice_from_str(shell->ticks[effect->ticks.slots[i]].receipt_handle);
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_DELETED);
-    sqs_delete_batch(shell->sqs, shell->queue_urls[QUEUE_TIMER], handles, effect->count, on_batch,
-                     call);
+    sqs_delete_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], handles, effect->count,
+                     on_batch, call);
 }
 
 /* --- ready queue ----------------------------------------------------------------------------- */
@@ -155,6 +155,6 @@ void scheduler_shell_send_packs(struct scheduler_shell *shell,
         begin = ends[i];
     }
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_PACKS_SENT);
-    sqs_send_batch(shell->sqs, shell->queue_urls[QUEUE_READY], entries, effect->count,
+    sqs_send_batch(shell->aws.sqs, shell->queue_urls[QUEUE_READY], entries, effect->count,
                    effect->is_retry, on_batch, call);
 }

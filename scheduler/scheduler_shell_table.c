@@ -50,7 +50,7 @@ static void on_meta(void *ctx, const struct dynamodb_item *item, const struct er
 void scheduler_shell_read_meta(struct scheduler_shell *shell, const struct scheduler_effect *effect)
 {
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_META_READ);
-    dynamodb_get(shell->dynamodb, shell->config->settings.table, SLICE_LITERAL("meta"),
+    dynamodb_get(shell->aws.dynamodb, shell->config->settings.table, SLICE_LITERAL("meta"),
                  SLICE_LITERAL("-"), on_meta, call);
 }
 
@@ -106,7 +106,7 @@ void scheduler_shell_read_cursor(struct scheduler_shell *shell,
     char pk[TABLE_KEY_SIZE];
     table_cursor_pk(effect->shard, pk);
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_READ);
-    dynamodb_get(shell->dynamodb, shell->config->settings.table, slice_from_str(pk),
+    dynamodb_get(shell->aws.dynamodb, shell->config->settings.table, slice_from_str(pk),
                  SLICE_LITERAL("-"), on_cursor, call);
 }
 
@@ -135,7 +135,7 @@ void scheduler_shell_write_fence(struct scheduler_shell *shell,
     };
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_WRITTEN);
-    dynamodb_update(shell->dynamodb, shell->config->settings.table, &write, on_cursor, call);
+    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_cursor, call);
 }
 
 void scheduler_shell_move_cursor(struct scheduler_shell *shell,
@@ -157,7 +157,7 @@ void scheduler_shell_move_cursor(struct scheduler_shell *shell,
     };
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_WRITTEN);
-    dynamodb_update(shell->dynamodb, shell->config->settings.table, &write, on_cursor, call);
+    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_cursor, call);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -218,5 +218,5 @@ void scheduler_shell_read_page(struct scheduler_shell *shell, const struct sched
         .sk_after = scheduler_shell_key_slice(effect->read.after),
         .limit = effect->read.limit,
     };
-    dynamodb_query(shell->dynamodb, &spec, on_page, call);
+    dynamodb_query(shell->aws.dynamodb, &spec, on_page, call);
 }

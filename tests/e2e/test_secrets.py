@@ -61,5 +61,6 @@ def test_nothing_that_is_read_shows_a_secret(fast_stack, name):
             text = answer.read().decode()
         assert password not in text and fast_stack.env["AWS_SECRET_ACCESS_KEY"] not in text
     process.stop()
+    assert [e["credentials"] for e in process.events() if e["event"] == "aws_in_use"] == ["environment"]
     log = "".join(str(event) for event in process.events())
     assert password not in log and fast_stack.env["AWS_SECRET_ACCESS_KEY"] not in log

@@ -10,7 +10,7 @@ import stack as s
 AT_WORK = {
     "router": "delayline_kafka_partitions_assigned",
     "scheduler": 'delayline_ticks_total{what="received"}',
-    "relay": 'delayline_envelopes_total{path="short"}',
+    "relay": 'delayline_envelopes_total{path="short",outcome="received"}',
 }
 
 

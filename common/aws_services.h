@@ -1,0 +1,49 @@
+/* SQS and DynamoDB as a shell uses them: settings, HTTP, credentials and both clients, opened and
+ * closed together, and what all three programs tell about them.
+ *
+ * The happy path is: open; the shell's calls; start once credentials were seen to work; close. The
+ * failure modes are: mistakes in the settings (open says so), a wrong clock of the host (followed,
+ * logged, and a reason for not being ready). */
+#ifndef COMMON_AWS_SERVICES_H
+#define COMMON_AWS_SERVICES_H
+
+#include <stdint.h>
+
+#include "common/aws_client.h"
+#include "common/buf.h"
+#include "common/dynamodb.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/metrics.h"
+#include "common/sqs.h"
+
+/* Part of a shell; zeroed before open. */
+struct aws_services {
+    struct loop *loop;
+    struct log *log;
+    struct aws_settings settings;
+    struct http *http; /* NULL: not open */
+    struct aws_credentials *credentials;
+    struct sqs *sqs;
+    struct dynamodb *dynamodb;
+    int64_t clock_correction_ms; /* in force; 0: the host's clock is right */
+};
+
+/* calls_max: of the shell, at once. A line in errors for every mistake in the settings; it is not
+ * open then. */
+void aws_services_open(struct aws_services *a, struct loop *loop, struct log *log,
+                       uint32_t calls_max, struct buf *errors);
+/* Cancels without calling back; fine if it is not open. Handles close on the loop's next turns. */
+void aws_services_close(struct aws_services *a);
+
+/* Writes a line: region, endpoints, where the credentials came from. After a good check. */
+void aws_services_log(const struct aws_services *a);
+/* Judges the host's clock anew by AWS's answers, and corrects the loop's if it is wrong. */
+void aws_services_follow_clock(struct aws_services *a);
+/* Brings the metrics of both services and of the clock up to date. */
+void aws_services_metrics(const struct aws_services *a, struct metrics *metrics);
+/* Appends a reason for not being ready while the clock is wrong. */
+void aws_services_ready(const struct aws_services *a, struct buf *reasons);
+
+#endif
