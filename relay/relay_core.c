@@ -233,6 +233,12 @@ int64_t relay_backoff_ms(struct relay_core *c, uint32_t tries)
     return most / 2 + (int64_t)prng_below(&c->random, (uint64_t)(most / 2) + 1);
 }
 
+int64_t relay_throttled_backoff_ms(struct relay_core *c, uint32_t tries, struct now now)
+{
+    relay_note_throttle(c, now);
+    return relay_backoff_ms(c, MIN(tries, RELAY_THROTTLED_DOUBLINGS));
+}
+
 /* --- the pump: what time and room allow ------------------------------------------------------ */
 
 static void wake_slot(struct relay_core *c, struct relay_slot *s, struct now now,

@@ -36,7 +36,10 @@
 #define RELAY_DEAD_LETTER_GAP_MS  20    /* after a failure, so that each has a batch of its own */
 #define RELAY_EMPTY_POLL_PAUSE_MS 10
 #define RELAY_THROTTLED_MS        1000 /* a throttle is taken to last so long */
-#define RELAY_GARBLED_RETRIES     5    /* receives of a body with a wrong MD5 before it is parked */
+/* A back-off for throttling doubles so often at most: the client's rate falls already, and what SQS
+ * holds meanwhile comes late. */
+#define RELAY_THROTTLED_DOUBLINGS 2
+#define RELAY_GARBLED_RETRIES     5 /* receives of a body with a wrong MD5 before it is parked */
 
 static_assert(RELAY_POLL_MESSAGES <= SQS_BATCH_ENTRIES_MAX, "a poll is one call");
 static_assert(ENVELOPE_RECORDS_MAX % 64 == 0, "whole words");
@@ -117,6 +120,7 @@ struct relay_polled {
     struct relay_ref poll;
     enum outcome outcome;
     uint32_t messages;
+    bool throttled;       /* why it failed */
     int64_t held_back_ms; /* > 0: it failed unsent, for others go first; to be asked again then */
 };
 

@@ -290,7 +290,10 @@ static void on_last_call(struct relay_core *c, struct relay_slot *s,
         relay_slot_release(c, s, out);
         return;
     }
-    s->call_at = mono_add(now.mono, relay_backoff_ms(c, s->call_tries - 1u));
+    uint32_t tries = s->call_tries - 1u;
+    s->call_at = mono_add(now.mono, result->kind == ERROR_THROTTLED
+                                        ? relay_throttled_backoff_ms(c, tries, now)
+                                        : relay_backoff_ms(c, tries));
     relay_slot_arm(c, s);
 }
 
@@ -334,7 +337,7 @@ void relay_on_called(struct relay_core *c, const struct relay_called *ev, struct
             continue;
         s->call_sent = false;
         if (ev->results[i].kind == ERROR_THROTTLED)
-            relay_throttled(c, now);
+            relay_note_throttle(c, now);
         if (!s->call_stale) {
             if (holding(s))
                 on_extension(c, s, &ev->results[i], b->sent_at, b->seconds[i], now);

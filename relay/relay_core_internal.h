@@ -63,12 +63,14 @@ void relay_slot_unindex(struct relay_core *c, struct relay_slot *s);
 void relay_slot_arm(struct relay_core *c, struct relay_slot *s);
 void relay_bytes_set(struct relay_core *c, struct relay_slot *s, int64_t bytes);
 /* SQS wants fewer calls. */
-static inline void relay_throttled(struct relay_core *c, struct now now)
+static inline void relay_note_throttle(struct relay_core *c, struct now now)
 {
     c->throttled_until = mono_add(now.mono, RELAY_THROTTLED_MS);
 }
 /* Half fixed, half jitter; doubles with tries. */
 int64_t relay_backoff_ms(struct relay_core *c, uint32_t tries);
+/* The same after a throttle, which it notes: short, however many came before. */
+int64_t relay_throttled_backoff_ms(struct relay_core *c, uint32_t tries, struct now now);
 
 /* relay_core_receive.c */
 void relay_on_received(struct relay_core *c, const struct relay_received *ev, struct now now,

@@ -264,13 +264,15 @@ void relay_on_polled(struct relay_core *c, const struct relay_polled *ev, struct
             p->not_before = mono_add(now.mono, c->limits.lead_ms / 8);
     } else if (ev->held_back_ms > 0) {
         c->counters.polls_held_back++;
-        relay_throttled(c, now);
+        relay_note_throttle(c, now);
         p->want = 1;
         p->not_before = mono_add(now.mono, ev->held_back_ms);
     } else {
         c->counters.poll_failures++;
         p->want = 1;
-        p->not_before = mono_add(now.mono, relay_backoff_ms(c, p->failures));
+        p->not_before =
+            mono_add(now.mono, ev->throttled ? relay_throttled_backoff_ms(c, p->failures, now)
+                                             : relay_backoff_ms(c, p->failures));
         p->failures += p->failures < UINT8_MAX;
     }
 }

@@ -176,6 +176,7 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
                                 .polled = {.poll = poll->ref,
                                            .outcome = error_outcome(error->kind),
                                            .messages = (uint32_t)taken,
+                                           .throttled = error->kind == ERROR_THROTTLED,
                                            .held_back_ms = held_back ? error->retry_after_ms : 0}};
     relay_shell_feed(s, &event);
 }

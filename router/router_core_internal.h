@@ -70,7 +70,8 @@ int64_t router_send_wake(const struct router_core *c);
 bool router_send_saturated(const struct router_core *c, enum router_service service);
 /* Puts an encoded envelope in line on its path. */
 void router_send_queue(struct router_turn *t, uint32_t slot, bool is_retry);
-void router_send_backoff(struct router_turn *t, uint32_t slot, int64_t hint_ms);
+void router_send_backoff(struct router_turn *t, uint32_t slot, enum router_result result,
+                         int64_t hint_ms);
 /* Is it at fault, or the whole path? True: the refusal of this lone record is believed. */
 bool router_send_believe_refusal(struct router_turn *t, enum router_service service);
 void router_send_block(struct router_turn *t, enum router_service service);

@@ -68,8 +68,8 @@ void router_parts_settle(struct router_turn *t, uint32_t slot)
 }
 
 /* The part is to be sent again; the envelope comes into the queue, at once or later. */
-static void send_again(struct router_turn *t, uint32_t slot, uint32_t part, bool at_once,
-                       int64_t hint_ms)
+static void send_again(struct router_turn *t, uint32_t slot, uint32_t part,
+                       enum router_result result, bool at_once, int64_t hint_ms)
 {
     struct router_core *c = t->core;
     struct router_envelope *e = &c->envelopes[slot];
@@ -80,7 +80,7 @@ static void send_again(struct router_turn *t, uint32_t slot, uint32_t part, bool
         timer_heap_remove(&c->backoff.heap, slot);
         router_parts_queue(t, slot, true);
     } else if (!timer_heap_has(&c->backoff.heap, slot)) {
-        router_send_backoff(t, slot, hint_ms);
+        router_send_backoff(t, slot, result, hint_ms);
     }
 }
 
@@ -109,7 +109,7 @@ void router_parts_result(struct router_turn *t, uint32_t slot, uint32_t part,
     case ROUTER_RESULT_RETRY:
     case ROUTER_RESULT_THROTTLED:
     case ROUTER_RESULT_UNKNOWN:
-        send_again(t, slot, part, false, hint_ms);
+        send_again(t, slot, part, result, false, hint_ms);
         break;
     case ROUTER_RESULT_REFUSED:
         if (in_company)
@@ -118,10 +118,10 @@ void router_parts_result(struct router_turn *t, uint32_t slot, uint32_t part,
             e->refused = true;
         else
             router_send_block(t, ROUTER_TABLE);
-        send_again(t, slot, part, true, 0);
+        send_again(t, slot, part, result, true, 0);
         break;
     case ROUTER_RESULT_BLOCKED:
-        send_again(t, slot, part, true, 0);
+        send_again(t, slot, part, result, true, 0);
         break;
     }
     router_parts_settle(t, slot);
@@ -193,7 +193,7 @@ void router_on_dead_lettered(struct router_turn *t, const struct router_event *e
     if (event->dead_lettered.outcome != OUTCOME_DONE) {
         c->stats.dead_letter_failures++;
         c->dead_letter_blocked = event->dead_lettered.outcome == OUTCOME_FAILED;
-        router_send_backoff(t, slot, 0);
+        router_send_backoff(t, slot, ROUTER_RESULT_RETRY, 0);
         return;
     }
     c->stats.dead_lettered++;

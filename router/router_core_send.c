@@ -7,7 +7,10 @@
 
 #define SWEEP_MS          1000
 #define BACKOFF_SHIFT_MAX 20
-#define HINT_EXTRA_MS     5000 /* of a server's hint, over our own back-off */
+/* While SQS throttles, the client's rate is what slows us down; an envelope that is unlucky again
+ * and again, be it only with the retry quota, must not on top of that come late by its back-off. */
+#define THROTTLED_SHIFT_MAX 3
+#define HINT_EXTRA_MS       5000 /* of a server's hint, over our own back-off */
 
 static uint32_t calls_max(const struct router_core *c, enum router_service service)
 {
@@ -72,11 +75,13 @@ static void fall_back(struct router_turn *t, uint32_t slot)
     router_send_queue(t, slot, false);
 }
 
-void router_send_backoff(struct router_turn *t, uint32_t slot, int64_t hint_ms)
+void router_send_backoff(struct router_turn *t, uint32_t slot, enum router_result result,
+                         int64_t hint_ms)
 {
     struct router_core *c = t->core;
     struct router_envelope *e = &c->envelopes[slot];
-    uint32_t shift = MIN(e->attempts, BACKOFF_SHIFT_MAX);
+    bool throttled = result == ROUTER_RESULT_THROTTLED && router_service_of(e->path) == ROUTER_SQS;
+    uint32_t shift = MIN(e->attempts, throttled ? THROTTLED_SHIFT_MAX : BACKOFF_SHIFT_MAX);
     e->attempts++;
     int64_t whole = MIN(c->limits.retry_base_ms << shift, c->limits.retry_cap_ms);
     int64_t wait = whole / 2 + (int64_t)prng_below(&c->random, (uint64_t)(whole - whole / 2) + 1);
@@ -146,7 +151,7 @@ static void whole_result(struct router_turn *t, uint32_t slot, enum router_resul
     case ROUTER_RESULT_THROTTLED:
     case ROUTER_RESULT_UNKNOWN:
         e->state = ROUTER_ENVELOPE_BACKOFF;
-        router_send_backoff(t, slot, hint_ms);
+        router_send_backoff(t, slot, result, hint_ms);
         return;
     case ROUTER_RESULT_REFUSED:
         refused(t, slot, service, in_company);

@@ -370,6 +370,21 @@ static void a_poll_that_is_held_back_is_no_failure(void **state)
     assert_int_equal(f->core.counters.poll_failures, 0);
 }
 
+static void a_throttled_poll_is_soon_back(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 20; i++) {
+        struct relay_ref poll = take_poll_of(f, RELAY_QUEUE_DELAY);
+        feed(f, (struct relay_event){
+                    .type = RELAY_POLLED,
+                    .polled = {.poll = poll, .outcome = OUTCOME_FAILED, .throttled = true}});
+        assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 0);
+        advance(f, 400);
+        assert_int_equal(f->core.polls[RELAY_QUEUE_DELAY].out, 1);
+    }
+    assert_int_equal(f->core.counters.poll_failures, 20);
+}
+
 static void while_sqs_throttles_polls_that_find_little_come_less_often(void **state)
 {
     struct fixture *f = *state;
@@ -1612,6 +1627,7 @@ int main(void)
         CASE(a_busy_queue_gets_more_polls_and_loses_them_again),
         CASE(a_failed_poll_backs_off_and_comes_back),
         CASE(a_poll_that_is_held_back_is_no_failure),
+        CASE(a_throttled_poll_is_soon_back),
         CASE(while_sqs_throttles_polls_that_find_little_come_less_often),
         CASE(while_sqs_throttles_deletes_wait_longer_for_company),
         CASE(a_throttled_delete_is_not_given_up_while_the_receipt_lasts),

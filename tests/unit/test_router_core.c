@@ -284,11 +284,27 @@ static void back_off_grows_to_its_cap_and_honours_the_server(void **state)
     struct router_event event = {.type = ROUTER_EVENT_SENT};
     event.sent.call = call->id;
     event.sent.results[0] = ROUTER_RESULT_THROTTLED;
-    event.sent.retry_after_ms = 7000;
+    event.sent.retry_after_ms = 5000;
     call->open = false;
     rig->calls_open--;
     rig_step(rig, &event);
-    assert_int_equal(router_core_deadline(rig->core).mono.ms - rig->now.mono.ms, 7000);
+    assert_int_equal(router_core_deadline(rig->core).mono.ms - rig->now.mono.ms, 5000);
+    end(rig);
+}
+
+/* The client's rate slows down already; a record that is soon due must not wait on top of it. */
+static void back_off_stays_short_while_sqs_throttles(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    rig_record(rig, 0, 0, 100);
+    for (int attempt = 0; attempt < 12; attempt++) {
+        rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_THROTTLED);
+        int64_t wait = router_core_deadline(rig->core).mono.ms - rig->now.mono.ms;
+        assert_in_range(wait, 1, rig->limits.retry_base_ms * 8);
+        rig_sleep(rig, wait);
+        assert_int_equal(rig->calls_open, 1);
+    }
     end(rig);
 }
 
@@ -445,6 +461,7 @@ int main(void)
         cmocka_unit_test(calls_in_flight_are_bounded_and_packing_goes_on_meanwhile),
         cmocka_unit_test(only_what_failed_is_sent_again_with_back_off),
         cmocka_unit_test(back_off_grows_to_its_cap_and_honours_the_server),
+        cmocka_unit_test(back_off_stays_short_while_sqs_throttles),
         cmocka_unit_test(delay_seconds_are_counted_anew_at_every_attempt),
         cmocka_unit_test(shards_are_spread_evenly_and_kept),
         cmocka_unit_test(past_the_cut_off_a_long_envelope_takes_the_short_path),
