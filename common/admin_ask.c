@@ -80,10 +80,10 @@ static bool starts_with(const struct buf *text, const char *start)
 bool admin_ask(const char *address, const char *path, struct buf *answer)
 {
     CLEANUP(buf_release) struct buf text;
+    buf_init(&text, 2 * ANSWER_BYTES_MAX);
     int fd = open_connection(address, answer);
     if (fd < 0)
         return false;
-    buf_init(&text, 2 * ANSWER_BYTES_MAX);
     bool whole = converse(fd, path, &text);
     close(fd);
     const char *body = strstr(buf_text(&text), "\r\n\r\n");
