@@ -197,7 +197,7 @@ enum progress sqs_run_send_batch(struct call *call)
             return CALL_DONE;
         bytes += sqs_model_send_bytes(&entries[read++]);
     }
-    if (!sqs_model_check_send_batch(entries, read, &call->error))
+    if (!sqs_model_check_send_batch(queue, entries, read, &call->error))
         return CALL_DONE;
     sqs_bill(call, bytes);
     int64_t now_ms = emulator_now_ms(call->emulator);

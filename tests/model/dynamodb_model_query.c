@@ -201,8 +201,6 @@ static void collect(const struct walk *walk, const struct ddb_query *query,
     struct ddb_node *last = NULL;
     for (; node != NULL; node = settle(walk, step(walk, node))) {
         const struct ddb_item *item = ddb_item_of(node);
-        if (ret->scanned > 0 && bytes + item->bytes > DDB_PAGE_BYTES_MAX)
-            break;
         bytes += item->bytes;
         ret->scanned++;
         last = node;
@@ -216,8 +214,10 @@ static void collect(const struct walk *walk, const struct ddb_query *query,
             }
             items[ret->count++] = item->map;
         }
-        /* As AWS: a full Limit gives a last key although nothing may follow it. */
-        if (query->limit > 0 && ret->scanned == (size_t)query->limit)
+        /* As AWS: the item that fills the page is in it, and a full page or Limit gives a last key
+         * although nothing may follow it. */
+        if (bytes >= DDB_PAGE_BYTES_MAX ||
+            (query->limit > 0 && ret->scanned == (size_t)query->limit))
             break;
     }
     if (node != NULL && last != NULL)

@@ -123,7 +123,8 @@ size_t sqs_model_send_bytes(const struct sqs_model_send *entry);
 void sqs_model_send(struct sqs_model_queue *queue, const struct sqs_model_send *entry,
                     int64_t now_ms, struct sqs_model_sent *ret);
 /* What refuses a batch as a whole; entries are then sent one by one with sqs_model_send. */
-NODISCARD bool sqs_model_check_send_batch(const struct sqs_model_send *entries, size_t count,
+NODISCARD bool sqs_model_check_send_batch(const struct sqs_model_queue *queue,
+                                          const struct sqs_model_send *entries, size_t count,
                                           struct model_error *reterr);
 /* The same for batches of handles; element is the name of an entry in AWS's message. */
 NODISCARD bool sqs_model_check_batch_ids(const struct slice *ids, size_t count, const char *element,

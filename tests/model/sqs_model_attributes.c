@@ -95,13 +95,18 @@ static bool parse_value(const struct rule *rule, struct slice value, int64_t *re
 static bool check_pair(const struct sqs_model_pair *pair, bool fifo, bool creating,
                        size_t *ret_index, int64_t *ret_number, struct model_error *reterr)
 {
-    if (!find_rule(pair->name, ret_index) || (*ret_index == SQS_MODEL_ATTRIBUTE_FIFO && !creating))
+    bool known = find_rule(pair->name, ret_index);
+    if (!known || (*ret_index == SQS_MODEL_ATTRIBUTE_FIFO && !creating && !fifo))
         return model_refuse(reterr, 400, "InvalidAttributeName", NULL, "Unknown Attribute %.*s.",
                             SLICE_ARG(pair->name));
     const struct rule *rule = &rules[*ret_index];
     if (!parse_value(rule, pair->value, ret_number))
         return model_refuse(reterr, 400, "InvalidAttributeValue", NULL,
                             "Invalid value for the parameter %s.", rule->name);
+    if (*ret_index == SQS_MODEL_ATTRIBUTE_FIFO && *ret_number == 0 && !creating)
+        return model_refuse(reterr, 400, "InvalidAttributeValue", NULL,
+                            "Invalid value for the parameter FifoQueue. Reason: Modifying queue "
+                            "type is not supported.");
     if (*ret_index == SQS_MODEL_ATTRIBUTE_FIFO && *ret_number == 0)
         return model_refuse(reterr, 400, "InvalidAttributeName", NULL,
                             "Unknown Attribute FifoQueue.");

@@ -141,6 +141,20 @@ static bool check_attributes(const struct sqs_model_send *entry, struct model_er
     return true;
 }
 
+static bool lacks_deduplication(const struct sqs_model_queue *queue,
+                                const struct sqs_model_send *entry)
+{
+    return slice_is_null(entry->deduplication_id) &&
+           queue->numbers[SQS_MODEL_ATTRIBUTE_CONTENT_DEDUPLICATION] == 0;
+}
+
+static bool refuse_without_deduplication(struct model_error *reterr)
+{
+    return model_refuse(reterr, INVALID_VALUE,
+                        "The queue should either have ContentBasedDeduplication enabled or "
+                        "MessageDeduplicationId provided explicitly");
+}
+
 static bool check_fifo(const struct sqs_model_queue *queue, const struct sqs_model_send *entry,
                        struct model_error *reterr)
 {
@@ -159,11 +173,21 @@ static bool check_fifo(const struct sqs_model_queue *queue, const struct sqs_mod
     if (slice_is_null(entry->group_id))
         return model_refuse(reterr, MISSING_PARAMETER,
                             "The request must contain the parameter MessageGroupId.");
-    if (slice_is_null(entry->deduplication_id) &&
-        queue->numbers[SQS_MODEL_ATTRIBUTE_CONTENT_DEDUPLICATION] == 0)
-        return model_refuse(reterr, INVALID_VALUE,
-                            "The queue should either have ContentBasedDeduplication enabled or "
-                            "MessageDeduplicationId provided explicitly");
+    return !lacks_deduplication(queue, entry) || refuse_without_deduplication(reterr);
+}
+
+/* One entry without them refuses its whole batch, and with other codes than a message alone. */
+static bool check_fifo_batch(const struct sqs_model_queue *queue,
+                             const struct sqs_model_send *entries, size_t count,
+                             struct model_error *reterr)
+{
+    for (size_t i = 0; i < count && queue->fifo; i++) {
+        if (slice_is_null(entries[i].group_id))
+            return model_refuse(reterr, INVALID_VALUE,
+                                "The request must contain the parameter MessageGroupId.");
+        if (lacks_deduplication(queue, &entries[i]))
+            return refuse_without_deduplication(reterr);
+    }
     return true;
 }
 
@@ -247,7 +271,8 @@ bool sqs_model_check_batch_ids(const struct slice *ids, size_t count, const char
     return true;
 }
 
-bool sqs_model_check_send_batch(const struct sqs_model_send *entries, size_t count,
+bool sqs_model_check_send_batch(const struct sqs_model_queue *queue,
+                                const struct sqs_model_send *entries, size_t count,
                                 struct model_error *reterr)
 {
     struct slice ids[SQS_MODEL_BATCH_MAX] = {{NULL, 0}};
@@ -264,5 +289,5 @@ bool sqs_model_check_send_batch(const struct sqs_model_send *entries, size_t cou
                             "Batch requests cannot be longer than %d bytes. You have sent %zu "
                             "bytes.",
                             SQS_MODEL_MESSAGE_BYTES_MAX, bytes);
-    return true;
+    return check_fifo_batch(queue, entries, count, reterr);
 }

@@ -40,7 +40,6 @@ struct sqs_model_group {
     struct model_map_node by_id;
     struct model_list_node ready; /* linked while a receive may take from it */
     struct model_list messages;   /* in order of sending */
-    size_t in_flight;
     char id[];
 };
 

@@ -77,7 +77,7 @@ static struct sqs_model_message *group_head(const struct sqs_model_group *group)
 static void settle_group(struct sqs_model_queue *queue, struct sqs_model_group *group)
 {
     struct sqs_model_message *head = group_head(group);
-    bool ready = head != NULL && group->in_flight == 0 && head->state == SQS_MODEL_VISIBLE;
+    bool ready = head != NULL && head->state == SQS_MODEL_VISIBLE;
     if (ready && !model_list_linked(&group->ready))
         model_list_append(&queue->ready, &group->ready);
     if (!ready)
@@ -107,8 +107,6 @@ static void leave_state(struct sqs_model_queue *queue, struct sqs_model_message 
     model_heap_remove(&queue->wake, &message->wake);
     if (message->group == NULL)
         model_list_remove(&message->place);
-    else if (message->state == SQS_MODEL_IN_FLIGHT)
-        message->group->in_flight--;
 }
 
 static void enter_state(struct sqs_model_queue *queue, struct sqs_model_message *message,
@@ -120,11 +118,8 @@ static void enter_state(struct sqs_model_queue *queue, struct sqs_model_message 
         model_heap_set(&queue->wake, &message->wake, until_ms);
     else if (message->group == NULL)
         model_list_append(&queue->ready, &message->place);
-    if (message->group != NULL) {
-        if (state == SQS_MODEL_IN_FLIGHT)
-            message->group->in_flight++;
+    if (message->group != NULL)
         settle_group(queue, message->group);
-    }
 }
 
 void sqs_model_store_set_state(struct sqs_model_queue *queue, struct sqs_model_message *message,

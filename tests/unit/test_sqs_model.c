@@ -279,10 +279,10 @@ static void sizes_are_exact(void **state)
     batch[1].id = SLICE_LITERAL("b");
     batch[0].body = slice_from(big, most / 2);
     batch[1].body = slice_from(big, most / 2 + 1);
-    assert_false(sqs_model_check_send_batch(batch, 2, &w->error));
+    assert_false(sqs_model_check_send_batch(w->standard, batch, 2, &w->error));
     assert_string_equal(w->error.code, "BatchRequestTooLong");
     batch[1].body.len--;
-    assert_true(sqs_model_check_send_batch(batch, 2, &w->error));
+    assert_true(sqs_model_check_send_batch(w->standard, batch, 2, &w->error));
     mem_free(big);
 }
 

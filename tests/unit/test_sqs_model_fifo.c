@@ -70,6 +70,29 @@ static void fifo_gives_one_group_in_order_and_blocks_it_meanwhile(void **state)
     assert_int_equal(w->got[0].receive_count, 2);
 }
 
+/* As recorded on AWS; the differential test has the case, too. */
+static void fifo_gives_what_stands_before_the_one_in_flight(void **state)
+{
+    struct sqs_world *w = *state;
+    sqs_world_send(w->fifo, sqs_world_fifo_message("foo", "g", "1"), T0);
+    sqs_world_send(w->fifo, sqs_world_fifo_message("bar", "g", "2"), T0);
+    sqs_world_send(w->fifo, sqs_world_fifo_message("baz", "g", "3"), T0);
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 3);
+    char handles[3][SQS_MODEL_HANDLE_SIZE];
+    for (size_t i = 0; i < 3; i++)
+        memcpy(handles[i], w->got[i].receipt_handle, sizeof(handles[i]));
+    sqs_world_change_ok(w, w->fifo, handles[2], 0, T0);
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0),
+                     0); /* foo and bar stand before it */
+    sqs_world_change_ok(w, w->fifo, handles[0], 0, T0);
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 1);
+    assert_slice_equal(w->got[0].body, "foo");
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 0);
+    sqs_world_change_ok(w, w->fifo, w->got[0].receipt_handle, 0, T0);
+    sqs_world_change_ok(w, w->fifo, handles[1], 0, T0);
+    assert_int_equal(sqs_world_receive(w, w->fifo, 10, 30, T0), 3);
+}
+
 static void fifo_sequence_numbers_grow_and_have_twenty_digits(void **state)
 {
     struct sqs_world *w = *state;
@@ -101,6 +124,37 @@ static void fifo_deduplicates_for_five_minutes_across_groups_and_deletes(void **
     again = sqs_world_send(w->fifo, sqs_world_fifo_message("a", "g1", "same"), T0 + 300 * SECOND);
     assert_false(again.duplicate);
     assert_string_not_equal(first.message_id, again.message_id);
+}
+
+static void fifo_batch_without_group_or_id_is_refused_whole(void **state)
+{
+    struct sqs_world *w = *state;
+    struct sqs_model_send batch[2] = {sqs_world_fifo_message("a", "g", "1"),
+                                      sqs_world_fifo_message("b", "g", "2")};
+    batch[0].id = SLICE_LITERAL("0");
+    batch[1].id = SLICE_LITERAL("1");
+    assert_true(sqs_model_check_send_batch(w->fifo, batch, 2, &w->error));
+    batch[1].deduplication_id = SLICE_NULL;
+    assert_false(sqs_model_check_send_batch(w->fifo, batch, 2, &w->error));
+    assert_string_equal(w->error.query_code, "InvalidParameterValue");
+    sqs_world_set_attribute(w, w->fifo, "ContentBasedDeduplication", "true", T0);
+    assert_true(sqs_model_check_send_batch(w->fifo, batch, 2, &w->error));
+    batch[1].group_id = SLICE_NULL;
+    assert_false(sqs_model_check_send_batch(w->fifo, batch, 2, &w->error));
+    assert_string_equal(w->error.query_code, "InvalidParameterValue"); /* not MissingParameter */
+    assert_true(sqs_model_check_send_batch(w->standard, batch, 2, &w->error));
+}
+
+static void fifo_type_of_a_queue_cannot_be_changed(void **state)
+{
+    struct sqs_world *w = *state;
+    struct sqs_model_pair to_standard[] = {sqs_world_pair("FifoQueue", "false")};
+    struct sqs_model_pair to_fifo[] = {sqs_world_pair("FifoQueue", "true")};
+    assert_true(sqs_model_set_attributes(w->fifo, to_fifo, 1, T0, &w->error));
+    assert_false(sqs_model_set_attributes(w->fifo, to_standard, 1, T0, &w->error));
+    assert_string_equal(w->error.query_code, "InvalidAttributeValue");
+    assert_false(sqs_model_set_attributes(w->standard, to_fifo, 1, T0, &w->error));
+    assert_string_equal(w->error.query_code, "InvalidAttributeName");
 }
 
 static void fifo_scope_is_settled_at_creation(void **state)
@@ -228,8 +282,11 @@ int main(void)
         CASE(fifo_zero_timer_does_not_override_the_queue_delay),
         CASE(fifo_delay_change_holds_for_queued_and_in_flight_messages),
         CASE(fifo_gives_one_group_in_order_and_blocks_it_meanwhile),
+        CASE(fifo_gives_what_stands_before_the_one_in_flight),
         CASE(fifo_sequence_numbers_grow_and_have_twenty_digits),
         CASE(fifo_deduplicates_for_five_minutes_across_groups_and_deletes),
+        CASE(fifo_batch_without_group_or_id_is_refused_whole),
+        CASE(fifo_type_of_a_queue_cannot_be_changed),
         CASE(fifo_scope_is_settled_at_creation),
         CASE(fifo_content_based_deduplication_goes_by_the_body),
         CASE(fifo_refuses_expired_handles_and_the_message_returns),
