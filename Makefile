@@ -91,9 +91,10 @@ CORE_BASE_OBJS := $(patsubst %,$(OBJ)/common/%.o,timer_heap table delay num)
 # Tests and tools: tests/<folder>/*.c is one program each, but for unit (one a file).
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRCS))
-# With the emulator's pure parts, which have unit tests of their own.
+# With the parts of emulator and differential that have unit tests of their own.
 MODEL_SRCS := $(wildcard tests/model/*.c) \
-              $(addprefix tests/emulator/,faults.c http_request.c json_out.c signature.c)
+              $(addprefix tests/emulator/,faults.c http_request.c json_out.c signature.c) \
+              $(addprefix tests/differential/,expand.c normal.c compare.c cases.c deviations.c)
 MODEL_LIB  := $(BUILD)/libmodel.a
 LOAD_SRCS  := $(filter-out tests/load/main.c,$(wildcard tests/load/*.c))
 LOAD_LIB   := $(BUILD)/libload.a
@@ -103,7 +104,7 @@ STAND_IN_FOR := $(shell grep -l '$(STAND_IN).h' $(UNIT_SRCS))
 HARNESS_SRCS := $(filter-out $(STAND_IN).c,$(wildcard tests/harness/*.c))
 HARNESS_LIB  := $(BUILD)/libharness.a
 
-BINS := $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/devstack $(BUILD)/load $(BUILD)/inspect
+BINS := $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/devstack $(BUILD)/load $(BUILD)/inspect $(BUILD)/differential
 
 all: $(BINS) ## build every program of VARIANT (release, debug, asan, tsan, cov)
 
@@ -150,6 +151,10 @@ $(BUILD)/devstack: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/emulator/*.c)) $(M
 $(BUILD)/load: $(OBJ)/tests/load/main.o $(LOAD_LIB) $(OBJ)/common/check.o
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/inspect: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/tools/*.c)) $(LIB)
+	$(Q)$(LINK) $^ $(pkg_libs) -o $@
+# Our own clients, and the emulator in the same process.
+$(BUILD)/differential: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/differential/*.c) \
+    $(filter-out tests/emulator/devstack.c,$(wildcard tests/emulator/*.c))) $(MODEL_LIB) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
@@ -225,6 +230,9 @@ e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
 e2e-full: all ## the same and 50,000 records at 2,000/s on two replicas of each program
 	@E2E_FULL=1 VARIANT=$(VARIANT) tests/e2e/run
 
+differential: $(BUILD)/differential ## SQS and DynamoDB case by case: the emulator against AWS's documents, other servers against it
+	@VARIANT=$(VARIANT) tests/differential/run
+
 test: ## install what is missing, build, and run every test; ends with "N passed, N failed"
 	@tests/harness/run-all
 
@@ -238,7 +246,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full test image clean help FORCE
+.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full differential test image clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
