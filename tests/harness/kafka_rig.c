@@ -121,6 +121,7 @@ static void on_log(void *ctx, enum log_level level, const char *facility, const 
     struct kafka_member *m = ctx;
     (void)level;
     if (strcmp(facility, "CGRPJOINSTATE") == 0) {
+        m->is_joining = strstr(text, "-> wait-join ") != NULL;
         m->is_steady = strstr(text, "-> steady ") != NULL;
         kafka_rig_look(m->rig);
     }
@@ -233,9 +234,9 @@ static bool is_steady(const struct kafka_rig *rig)
     return rig->members[0].is_steady;
 }
 
-static bool joins(const struct kafka_rig *rig)
+static bool is_joining(const struct kafka_rig *rig)
 {
-    return !rig->members[0].is_steady;
+    return rig->members[0].is_joining;
 }
 
 void kafka_rig_rebalance(struct kafka_rig *rig)
@@ -243,7 +244,7 @@ void kafka_rig_rebalance(struct kafka_rig *rig)
     kafka_rig_run_until(rig, is_steady); /* on the way there the error would be overheard */
     rd_kafka_mock_push_request_errors(rig->mock.cluster, API_KEY_HEARTBEAT, 1,
                                       RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS);
-    kafka_rig_run_until(rig, joins);
+    kafka_rig_run_until(rig, is_joining);
 }
 
 void kafka_rig_slow(struct kafka_rig *rig, int round_trip_ms)

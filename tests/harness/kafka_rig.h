@@ -29,8 +29,9 @@ struct kafka_member {
     struct kafka_consumer *consumer;
     struct kafka_partition assigned[RIG_PARTITIONS];
     bool has[RIG_PARTITIONS];
-    bool
-        is_steady; /* neither joins nor changes hands; known where the property "debug" is "cgrp" */
+    /* Known where the property "debug" is "cgrp". */
+    bool is_joining; /* has sent its JoinGroup */
+    bool is_steady;  /* neither joins nor changes hands */
     int revokes;
     int losses;
     int records;
