@@ -74,7 +74,7 @@ enum status credentials_copy_path(struct slice path, char out[CREDENTIALS_PATH_S
 static enum status read_all(int fd, size_t max, struct buf *out)
 {
     struct stat info;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    if (fstat(fd, &info) != 0 || (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode)))
         return STATUS_IO;
     buf_init(out, max + 1);
     uint8_t *room = buf_reserve(out, max + 1); /* whole: growing would leave copies of secrets */

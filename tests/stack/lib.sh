@@ -84,6 +84,7 @@ stack_servers_up() { # RUN
         [ -z "${!name:-}" ] || echo "stack: without $name of the environment" >&2
         unset "$name"
     done
+    export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
     # shellcheck disable=SC2046 # names of replicas that an earlier stack had
     unset $(compgen -v DELAYLINE_STACK_ADMIN_)
     if [ "${STACK_SERVERS:-embedded}" = native ]; then

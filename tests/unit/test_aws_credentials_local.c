@@ -127,6 +127,17 @@ static void files_in_their_usual_place_may_be_missing(void **state)
     world_expect_failure(w, "no AWS credentials");
 }
 
+static void dev_null_is_an_empty_file(void **state)
+{
+    struct world *w = *state;
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    temp_dir_write(&w->root, ".aws/config", "[default\n");
+    temp_dir_write(&w->root, ".aws/credentials", "[default\n");
+    setenv("AWS_CONFIG_FILE", "/dev/null", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null", 1);
+    world_expect_failure(w, "no AWS credentials");
+}
+
 static void a_file_over_its_limit_is_a_mistake(void **state)
 {
     struct world *w = *state;
@@ -262,6 +273,7 @@ int main(void)
         CASE(half_a_pair_in_a_profile_is_a_mistake),
         CASE(the_other_half_too),
         CASE(files_in_their_usual_place_may_be_missing),
+        CASE(dev_null_is_an_empty_file),
         CASE(a_file_over_its_limit_is_a_mistake),
         CASE(variables_are_trimmed_and_blank_is_unset),
         CASE(the_nearest_region_wins),
