@@ -78,9 +78,6 @@ void relay_on_received(struct relay_core *c, const struct relay_received *ev, st
 void relay_on_polled(struct relay_core *c, const struct relay_polled *ev, struct now now);
 void relay_on_decoded(struct relay_core *c, const struct relay_decoded *ev, struct now now);
 void relay_on_fetched(struct relay_core *c, const struct relay_fetched *ev, struct now now);
-/* Puts back what the shell cannot read, or dead-letters it when it is old. */
-void relay_slot_reject(struct relay_core *c, struct relay_slot *s, enum relay_verdict verdict,
-                       struct now now);
 void relay_polls_start(struct relay_core *c, struct now now, struct relay_effects *out);
 void relay_fetches_start(struct relay_core *c, struct relay_effects *out);
 struct mono_ms relay_polls_deadline(const struct relay_core *c);

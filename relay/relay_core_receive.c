@@ -4,8 +4,9 @@
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-void relay_slot_reject(struct relay_core *c, struct relay_slot *s, enum relay_verdict verdict,
-                       struct now now)
+/* Puts back what the shell cannot read, or dead-letters it when it is old. */
+static void reject(struct relay_core *c, struct relay_slot *s, enum relay_verdict verdict,
+                   struct now now)
 {
     relay_slot_unindex(c, s);
     if (c->stopping) {
@@ -53,7 +54,7 @@ void relay_on_received(struct relay_core *c, const struct relay_received *ev, st
     s->sent_ms = ev->sent_ms;
     s->receive_count = ev->receive_count;
     if (ev->verdict != RELAY_READABLE) {
-        relay_slot_reject(c, s, ev->verdict, now);
+        reject(c, s, ev->verdict, now);
         return;
     }
     s->id = ev->id;
@@ -97,7 +98,7 @@ void relay_on_decoded(struct relay_core *c, const struct relay_decoded *ev, stru
     if (s == NULL || s->state != RELAY_SLOT_DECODING)
         return;
     if (ev->verdict != RELAY_READABLE) {
-        relay_slot_reject(c, s, ev->verdict, now);
+        reject(c, s, ev->verdict, now);
         return;
     }
     CHECK(ev->records > 0 && ev->records <= ENVELOPE_RECORDS_MAX);

@@ -478,3 +478,21 @@ void rig_expect_all_ended(const struct rig *rig)
             fail_msg("record %u: stored %u times, dead-lettered %u times", i, r->stored, r->dead);
     }
 }
+
+struct rig *rig_start(const struct router_limits *limits)
+{
+    struct router_limits usual = rig_limits();
+    struct rig *rig = rig_new(limits == NULL ? &usual : limits);
+    rig_assign(rig, 0);
+    return rig;
+}
+
+void rig_end(struct rig *rig)
+{
+    rig_settle(rig, RIG_MINUTES(30));
+    rig_expect_all_ended(rig);
+    assert_int_equal(rig->core->envelopes_used, 0);
+    assert_int_equal(rig->core->nodes_used, 0);
+    assert_int_equal(rig->core->bytes, 0);
+    rig_free(rig);
+}

@@ -12,6 +12,8 @@
 #define RIG_CALLS      (ROUTER_SERVICES * ROUTER_CALLS_MAX)
 #define RIG_WALL_MS    INT64_C(1800000000000) /* a whole hour: all buckets begin evenly */
 
+#define RIG_MINUTES(n) ((n)*MS_PER_MINUTE)
+
 struct rig_record {
     bool taken;
     bool rejected;
@@ -84,6 +86,10 @@ struct rig {
 struct router_limits rig_limits(void); /* the defaults, with smaller pools */
 struct rig *rig_new(const struct router_limits *limits);
 void rig_free(struct rig *rig);
+/* For most cases: partition 0 assigned, limits NULL: rig_limits(). */
+struct rig *rig_start(const struct router_limits *limits);
+/* Settles; every record must have ended and the core hold nothing. Frees. */
+void rig_end(struct rig *rig);
 
 void rig_step(struct rig *rig, const struct router_event *event);
 void rig_tick(struct rig *rig);

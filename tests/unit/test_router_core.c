@@ -4,52 +4,32 @@
 
 #include "common/encode.h"
 
-#define MINUTES(n) ((n)*MS_PER_MINUTE)
-
-static struct rig *start(void)
-{
-    struct router_limits limits = rig_limits();
-    struct rig *rig = rig_new(&limits);
-    rig_assign(rig, 0);
-    return rig;
-}
-
-static void end(struct rig *rig)
-{
-    rig_settle(rig, MINUTES(30));
-    rig_expect_all_ended(rig);
-    assert_int_equal(rig->core->envelopes_used, 0);
-    assert_int_equal(rig->core->nodes_used, 0);
-    assert_int_equal(rig->core->bytes, 0);
-    rig_free(rig);
-}
-
 static void the_horizon_is_exact(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    int64_t just_under = rig_record(rig, 0, MINUTES(15) - 1, 100);
-    int64_t exact = rig_record(rig, 0, MINUTES(15), 100);
-    int64_t just_over = rig_record(rig, 0, MINUTES(15) + 1, 100);
-    rig_settle(rig, MINUTES(1));
+    struct rig *rig = rig_start(NULL);
+    int64_t just_under = rig_record(rig, 0, RIG_MINUTES(15) - 1, 100);
+    int64_t exact = rig_record(rig, 0, RIG_MINUTES(15), 100);
+    int64_t just_over = rig_record(rig, 0, RIG_MINUTES(15) + 1, 100);
+    rig_settle(rig, RIG_MINUTES(1));
     assert_int_equal(rig_ledger(rig, 0, just_under)->path, DELAY_PATH_SHORT);
     assert_int_equal(rig_ledger(rig, 0, exact)->path, DELAY_PATH_SHORT);
     assert_int_equal(rig_ledger(rig, 0, just_over)->path, DELAY_PATH_LONG);
     assert_int_equal(rig->core->stats.records_stored[DELAY_PATH_SHORT], 2);
     assert_int_equal(rig->core->stats.records_stored[DELAY_PATH_LONG], 1);
-    end(rig);
+    rig_end(rig);
 }
 
 static void records_of_one_second_share_an_envelope(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     for (int i = 0; i < 10; i++)
-        rig_record(rig, 0, MINUTES(2) + i * 99, 100);
-    rig_record(rig, 0, MINUTES(2) + 1000, 100); /* the next second */
-    rig_settle(rig, MINUTES(1));
+        rig_record(rig, 0, RIG_MINUTES(2) + i * 99, 100);
+    rig_record(rig, 0, RIG_MINUTES(2) + 1000, 100); /* the next second */
+    rig_settle(rig, RIG_MINUTES(1));
     assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_SHORT], 2);
-    end(rig);
+    rig_end(rig);
 }
 
 static void an_envelope_lingers_by_the_remaining_delay(void **state)
@@ -63,46 +43,46 @@ static void an_envelope_lingers_by_the_remaining_delay(void **state)
         {2000, 20},
         {2100, 21},
         {50000, 500},
-        {MINUTES(2), 1000},
+        {RIG_MINUTES(2), 1000},
         {-5000, 0},
-        {MINUTES(14), 1000},
+        {RIG_MINUTES(14), 1000},
         {MS_PER_DAY * 300, 1000},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct rig *rig = start();
+        struct rig *rig = rig_start(NULL);
         rig_record(rig, 0, cases[i][0], 100);
         if (cases[i][1] > 0)
             rig_sleep(rig, cases[i][1] - 1);
         assert_int_equal(rig->sends, cases[i][1] == 0);
         rig_sleep(rig, 1);
         assert_int_equal(rig->sends, 1);
-        end(rig);
+        rig_end(rig);
     }
 }
 
 static void a_full_envelope_closes_at_once(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     for (int i = 0; i < 49; i++)
-        rig_record(rig, 0, MINUTES(2), 1024);
+        rig_record(rig, 0, RIG_MINUTES(2), 1024);
     assert_int_equal(rig->sends, 1); /* 48 of them make 48 KiB */
     assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_SHORT], 1);
-    end(rig);
+    rig_end(rig);
 }
 
 static void packing_learns_how_well_bytes_compress(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig->permille = 250;
     for (int i = 0; i < 2000; i++)
-        rig_record(rig, 0, MINUTES(2), 1000);
-    rig_settle(rig, MINUTES(1));
+        rig_record(rig, 0, RIG_MINUTES(2), 1000);
+    rig_settle(rig, RIG_MINUTES(1));
     assert_in_range(rig->core->ratio_permille, 240, 400);
     uint64_t closed = rig->core->stats.envelopes_closed[DELAY_PATH_SHORT];
     assert_in_range(closed, 2000 * 1000 / 4 / ENVELOPE_TARGET_BYTES, 25); /* 41 without */
-    end(rig);
+    rig_end(rig);
 }
 
 static void raw_bytes_and_records_have_hard_limits(void **state)
@@ -114,10 +94,10 @@ static void raw_bytes_and_records_have_hard_limits(void **state)
     rig_assign(rig, 0);
     rig->permille = 10;
     for (int i = 0; i < 64; i++)
-        rig_record(rig, 0, MINUTES(2), 200); /* the rig checks the limits */
+        rig_record(rig, 0, RIG_MINUTES(2), 200); /* the rig checks the limits */
     for (int i = 0; i < 64; i++)
-        rig_record(rig, 0, MINUTES(2), ENVELOPE_RECORD_BYTES_MAX);
-    end(rig);
+        rig_record(rig, 0, RIG_MINUTES(2), ENVELOPE_RECORD_BYTES_MAX);
+    rig_end(rig);
 }
 
 static void a_full_pool_closes_what_lingers_shortest(void **state)
@@ -127,17 +107,17 @@ static void a_full_pool_closes_what_lingers_shortest(void **state)
     limits.envelopes_max = 64; /* closes from 56 on, pauses from 60 on */
     struct rig *rig = rig_new(&limits);
     rig_assign(rig, 0);
-    rig_record(rig, 0, MINUTES(2), 100);
+    rig_record(rig, 0, RIG_MINUTES(2), 100);
     rig_record(rig, 0, 10000, 100); /* lingers 100 ms */
     for (int i = 2; i < 56; i++)
-        rig_record(rig, 0, MINUTES(2) + i * 1000, 100);
+        rig_record(rig, 0, RIG_MINUTES(2) + i * 1000, 100);
     assert_int_equal(rig->sends, 0);
-    rig_record(rig, 0, MINUTES(3), 100);
+    rig_record(rig, 0, RIG_MINUTES(3), 100);
     assert_int_equal(rig->sends, 1);
     assert_int_equal(rig->core->stats.envelopes_evicted, 1);
     struct rig_call *call = rig_call(rig, ROUTER_SQS);
     assert_int_equal(call->entries[0].first_due_ms, rig_ledger(rig, 0, 1)->due_ms);
-    end(rig);
+    rig_end(rig);
 }
 
 /* Thousands are open at once, so that their places in the table collide; closing half of them must
@@ -152,21 +132,21 @@ static void open_envelopes_are_found_again_after_others_have_closed(void **state
     rig_assign(rig, 0);
     rig_assign(rig, 1);
     for (int64_t i = 0; i < SECONDS; i++) /* far apart, each in its own second */
-        rig_record(rig, (uint32_t)i % 2, MINUTES(20) + i * i * 1000, 50);
+        rig_record(rig, (uint32_t)i % 2, RIG_MINUTES(20) + i * i * 1000, 50);
     assert_int_equal(rig->core->open, SECONDS);
     rig_revoke(rig, 1, false);
     assert_int_equal(rig->core->open, SECONDS / 2);
     for (int64_t i = 0; i < SECONDS; i += 2)
-        rig_record(rig, 0, MINUTES(20) + i * i * 1000 + 1, 50);
+        rig_record(rig, 0, RIG_MINUTES(20) + i * i * 1000 + 1, 50);
     assert_int_equal(rig->core->open, SECONDS / 2);
     assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_LONG], SECONDS / 2);
-    end(rig);
+    rig_end(rig);
 }
 
 static void batches_fill_while_calls_are_under_way(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig_record(rig, 0, 0, 100); /* nothing under way: alone, at once */
     assert_int_equal(rig_call(rig, ROUTER_SQS)->count, 1);
     for (int i = 1; i <= 9; i++)
@@ -180,7 +160,7 @@ static void batches_fill_while_calls_are_under_way(void **state)
     assert_int_equal(rig->sends, 2);
     rig_sleep(rig, 1);
     assert_int_equal(rig->sends, 3);
-    end(rig);
+    rig_end(rig);
 }
 
 static void a_batch_keeps_to_a_mebibyte_of_base64(void **state)
@@ -196,7 +176,7 @@ static void a_batch_keeps_to_a_mebibyte_of_base64(void **state)
     rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_DONE);
     size_t each = encode_base64_len(200000 + 48);
     assert_int_equal(rig_call(rig, ROUTER_SQS)->count, SQS_BATCH_BYTES_MAX / each);
-    end(rig);
+    rig_end(rig);
 }
 
 static void table_batches_take_25(void **state)
@@ -207,11 +187,11 @@ static void table_batches_take_25(void **state)
     struct rig *rig = rig_new(&limits);
     rig_assign(rig, 0);
     for (int i = 0; i < 60; i++)
-        rig_record(rig, 0, MINUTES(20) + 1000 * i, 100);
+        rig_record(rig, 0, RIG_MINUTES(20) + 1000 * i, 100);
     rig_sleep(rig, 1000);
     rig_answer(rig, rig_call(rig, ROUTER_TABLE), ROUTER_RESULT_DONE);
     assert_int_equal(rig_call(rig, ROUTER_TABLE)->count, 25);
-    end(rig);
+    rig_end(rig);
 }
 
 static void calls_in_flight_are_bounded_and_packing_goes_on_meanwhile(void **state)
@@ -228,13 +208,13 @@ static void calls_in_flight_are_bounded_and_packing_goes_on_meanwhile(void **sta
     }
     assert_int_equal(rig->calls_open, 1);
     assert_in_range(rig->core->stats.envelopes_closed[DELAY_PATH_SHORT], 2, 3);
-    end(rig);
+    rig_end(rig);
 }
 
 static void only_what_failed_is_sent_again_with_back_off(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig_record(rig, 0, 0, 100);
     for (int i = 1; i <= 10; i++)
         rig_record(rig, 0, -1000 * i, 100);
@@ -264,13 +244,13 @@ static void only_what_failed_is_sent_again_with_back_off(void **state)
     assert_int_equal(again, 2);
     assert_int_equal(rig->core->stats.throttled[ROUTER_SQS], 1);
     assert_int_equal(rig->core->stats.unknown[ROUTER_SQS], 1);
-    end(rig);
+    rig_end(rig);
 }
 
 static void back_off_grows_to_its_cap_and_honours_the_server(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig_record(rig, 0, 0, 100);
     for (int attempt = 0; attempt < 12; attempt++) {
         rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_RETRY);
@@ -289,14 +269,14 @@ static void back_off_grows_to_its_cap_and_honours_the_server(void **state)
     rig->calls_open--;
     rig_step(rig, &event);
     assert_int_equal(router_core_deadline(rig->core).mono.ms - rig->now.mono.ms, 5000);
-    end(rig);
+    rig_end(rig);
 }
 
 /* The client's rate slows down already; a record that is soon due must not wait on top of it. */
 static void back_off_stays_short_while_sqs_throttles(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig_record(rig, 0, 0, 100);
     for (int attempt = 0; attempt < 12; attempt++) {
         rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_THROTTLED);
@@ -305,14 +285,14 @@ static void back_off_stays_short_while_sqs_throttles(void **state)
         rig_sleep(rig, wait);
         assert_int_equal(rig->calls_open, 1);
     }
-    end(rig);
+    rig_end(rig);
 }
 
 static void delay_seconds_are_counted_anew_at_every_attempt(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    rig_record(rig, 0, MINUTES(10), 100);
+    struct rig *rig = rig_start(NULL);
+    rig_record(rig, 0, RIG_MINUTES(10), 100);
     rig_sleep(rig, 1000);
     struct rig_call *call = rig_call(rig, ROUTER_SQS);
     int32_t first = call->entries[0].delay_seconds;
@@ -321,16 +301,16 @@ static void delay_seconds_are_counted_anew_at_every_attempt(void **state)
     rig->now.wall.ms += 100000;
     rig_sleep(rig, 1000);
     assert_in_range(rig_call(rig, ROUTER_SQS)->entries[0].delay_seconds, first - 102, first - 100);
-    end(rig);
+    rig_end(rig);
 }
 
 static void shards_are_spread_evenly_and_kept(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     uint32_t seen[8] = {0};
     for (int i = 0; i < 24; i++)
-        rig_record(rig, 0, MINUTES(20) + 1000 * i, 100);
+        rig_record(rig, 0, RIG_MINUTES(20) + 1000 * i, 100);
     rig_sleep(rig, 1000);
     for (struct rig_call *call; (call = rig_call(rig, ROUTER_TABLE)) != NULL;) {
         for (uint32_t i = 0; i < call->count; i++)
@@ -340,7 +320,7 @@ static void shards_are_spread_evenly_and_kept(void **state)
     for (int i = 0; i < 8; i++)
         assert_int_equal(seen[i], 3);
 
-    rig_record(rig, 0, MINUTES(20), 100);
+    rig_record(rig, 0, RIG_MINUTES(20), 100);
     rig_sleep(rig, 1000);
     struct rig_call *call = rig_call(rig, ROUTER_TABLE);
     struct router_send_entry before = call->entries[0];
@@ -350,18 +330,18 @@ static void shards_are_spread_evenly_and_kept(void **state)
     call = rig_call(rig, ROUTER_TABLE);
     assert_int_equal(call->entries[0].shard, before.shard);
     assert_int_equal(call->entries[0].written_ms, before.written_ms); /* of the first try */
-    end(rig);
+    rig_end(rig);
 }
 
 static void past_the_cut_off_a_long_envelope_takes_the_short_path(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     /* Its bucket starts at +20 min, so the cut-off is at +18 min 40 s. */
-    int64_t offset = rig_record(rig, 0, MINUTES(20) + 30000, 100);
+    int64_t offset = rig_record(rig, 0, RIG_MINUTES(20) + 30000, 100);
     rig_sleep(rig, 1000);
     rig_answer(rig, rig_call(rig, ROUTER_TABLE), ROUTER_RESULT_RETRY);
-    rig->now.wall.ms = RIG_WALL_MS + MINUTES(18) + 40000 - 1 - 100;
+    rig->now.wall.ms = RIG_WALL_MS + RIG_MINUTES(18) + 40000 - 1 - 100;
     rig_sleep(rig, 100); /* one ms before */
     struct rig_call *call = rig_call(rig, ROUTER_TABLE);
     assert_non_null(call);
@@ -375,38 +355,38 @@ static void past_the_cut_off_a_long_envelope_takes_the_short_path(void **state)
     assert_int_equal(rig->core->stats.fallback_records, 1);
     rig_answer(rig, call, ROUTER_RESULT_DONE);
     assert_int_equal(rig_ledger(rig, 0, offset)->path, DELAY_PATH_SHORT);
-    end(rig);
+    rig_end(rig);
 }
 
 static void an_acknowledgement_after_the_cut_off_counts_as_unknown(void **state)
 {
     (void)state;
     for (int late = 0; late < 2; late++) {
-        struct rig *rig = start();
-        rig_record(rig, 0, MINUTES(20), 100);
+        struct rig *rig = rig_start(NULL);
+        rig_record(rig, 0, RIG_MINUTES(20), 100);
         rig_sleep(rig, 1000);
         struct rig_call *call = rig_call(rig, ROUTER_TABLE);
-        rig->now.wall.ms = RIG_WALL_MS + MINUTES(18) + 40000 - 1 + late;
+        rig->now.wall.ms = RIG_WALL_MS + RIG_MINUTES(18) + 40000 - 1 + late;
         rig_answer(rig, call, ROUTER_RESULT_DONE);
         assert_int_equal(rig->core->stats.late_acks, late);
         assert_int_equal(rig->core->stats.fallbacks, late);
         assert_int_equal(rig_call(rig, ROUTER_SQS) != NULL, late);
-        end(rig);
+        rig_end(rig);
     }
 }
 
 static void what_waits_in_a_blocked_tables_queue_falls_back_in_time(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    rig_record(rig, 0, MINUTES(20), 100);
+    struct rig *rig = rig_start(NULL);
+    rig_record(rig, 0, RIG_MINUTES(20), 100);
     rig_sleep(rig, 1000);
     rig_answer(rig, rig_call(rig, ROUTER_TABLE), ROUTER_RESULT_BLOCKED);
     assert_true(rig->core->services[ROUTER_TABLE].blocked);
-    rig->now.wall.ms = RIG_WALL_MS + MINUTES(18) + 40000;
+    rig->now.wall.ms = RIG_WALL_MS + RIG_MINUTES(18) + 40000;
     rig_sleep(rig, 1000);
     assert_non_null(rig_call(rig, ROUTER_SQS));
-    end(rig);
+    rig_end(rig);
 }
 
 static void results_have_one_meaning_each(void **state)

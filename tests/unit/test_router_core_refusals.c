@@ -1,26 +1,6 @@
 /* Large records, rejected records, refused records, paths at fault; and a random world. */
 #include "tests/harness/router_rig.h"
 
-#define MINUTES(n) ((n)*MS_PER_MINUTE)
-
-static struct rig *start(void)
-{
-    struct router_limits limits = rig_limits();
-    struct rig *rig = rig_new(&limits);
-    rig_assign(rig, 0);
-    return rig;
-}
-
-static void end(struct rig *rig)
-{
-    rig_settle(rig, MINUTES(30));
-    rig_expect_all_ended(rig);
-    assert_int_equal(rig->core->envelopes_used, 0);
-    assert_int_equal(rig->core->nodes_used, 0);
-    assert_int_equal(rig->core->bytes, 0);
-    rig_free(rig);
-}
-
 static int64_t large(struct rig *rig, int64_t delay_ms)
 {
     return rig_record_verdict(rig, 0, delay_ms, rig->large_bytes, ROUTER_RECORD_LARGE);
@@ -30,8 +10,8 @@ static void parts_come_before_the_reference(void **state)
 {
     (void)state;
     for (int far = 0; far < 2; far++) {
-        struct rig *rig = start();
-        large(rig, far ? MINUTES(20) : MINUTES(1));
+        struct rig *rig = rig_start(NULL);
+        large(rig, far ? RIG_MINUTES(20) : RIG_MINUTES(1));
         struct rig_call *call = rig_call(rig, ROUTER_TABLE);
         assert_int_equal(call->count, 3);
         rig_sleep(rig, 5000);
@@ -40,15 +20,15 @@ static void parts_come_before_the_reference(void **state)
         assert_int_equal(rig->core->stats.parts_stored, 3);
         call = rig_call(rig, far ? ROUTER_TABLE : ROUTER_SQS);
         assert_int_equal(call->entries[0].part, ROUTER_WHOLE);
-        end(rig);
+        rig_end(rig);
     }
 }
 
 static void failed_parts_are_sent_again_alone(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    large(rig, MINUTES(1));
+    struct rig *rig = rig_start(NULL);
+    large(rig, RIG_MINUTES(1));
     enum router_result results[3] = {ROUTER_RESULT_DONE, ROUTER_RESULT_THROTTLED,
                                      ROUTER_RESULT_UNKNOWN};
     rig_answer_each(rig, rig_call(rig, ROUTER_TABLE), results);
@@ -58,25 +38,25 @@ static void failed_parts_are_sent_again_alone(void **state)
     assert_int_equal(call->entries[0].part, 1);
     assert_int_equal(call->entries[1].part, 2);
     assert_null(rig_call(rig, ROUTER_SQS));
-    end(rig);
+    rig_end(rig);
 }
 
 static void many_parts_take_several_calls(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig->large_bytes = BLOB_PART_BYTES_MAX * 60;
-    large(rig, MINUTES(1));
+    large(rig, RIG_MINUTES(1));
     assert_int_equal(rig->calls_open, 3);
     assert_int_equal(rig->entries, 60);
-    end(rig);
+    rig_end(rig);
 }
 
 static void a_refused_part_dead_letters_its_record(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    int64_t offset = large(rig, MINUTES(1));
+    struct rig *rig = rig_start(NULL);
+    int64_t offset = large(rig, RIG_MINUTES(1));
     rig_ledger(rig, 0, offset)->guilty = true;
     enum router_result results[3] = {ROUTER_RESULT_DONE, ROUTER_RESULT_REFUSED, ROUTER_RESULT_DONE};
     rig_answer_each(rig, rig_call(rig, ROUTER_TABLE), results);
@@ -85,13 +65,13 @@ static void a_refused_part_dead_letters_its_record(void **state)
     assert_int_equal(call->entries[0].part, 1);
     rig_answer(rig, call, ROUTER_RESULT_REFUSED);
     assert_int_equal(rig_ledger(rig, 0, offset)->dead, 1);
-    end(rig);
+    rig_end(rig);
 }
 
 static void a_rejected_record_is_dead_lettered_and_blocks_nobody(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig->hold_dead = true;
     rig_record_verdict(rig, 0, 0, 100, ROUTER_RECORD_REJECTED);
     rig_record(rig, 0, 0, 100);
@@ -110,7 +90,7 @@ static void a_rejected_record_is_dead_lettered_and_blocks_nobody(void **state)
     assert_false(rig->core->dead_letter_blocked);
     rig_sleep(rig, 1000);
     assert_int_equal(rig->committed[0], 2);
-    end(rig);
+    rig_end(rig);
 }
 
 static void splitting_finds_the_guilty_record(void **state)
@@ -118,26 +98,26 @@ static void splitting_finds_the_guilty_record(void **state)
     (void)state;
     const int64_t guilty[][2] = {{0, 0}, {63, 63}, {17, 17}, {3, 40}, {10, 11}};
     for (size_t i = 0; i < ARRAY_LEN(guilty); i++) {
-        struct rig *rig = start();
+        struct rig *rig = rig_start(NULL);
         for (int k = 0; k < 64; k++) /* not in due order */
-            rig_record(rig, 0, MINUTES(2) + k * 37 % 64, 100);
+            rig_record(rig, 0, RIG_MINUTES(2) + k * 37 % 64, 100);
         for (int k = 0; k < 2; k++)
             rig_ledger(rig, 0, guilty[i][k])->guilty = true;
-        rig_settle(rig, MINUTES(1));
+        rig_settle(rig, RIG_MINUTES(1));
         assert_int_equal(rig_ledger(rig, 0, guilty[i][0])->dead, 1);
         assert_int_equal(rig_ledger(rig, 0, guilty[i][1])->dead, 1);
         assert_int_equal(rig->committed[0], 64);
         assert_true(rig->sends < 40);
-        end(rig);
+        rig_end(rig);
     }
 }
 
 static void the_parts_of_a_split_long_envelope_are_items_of_their_own(void **state)
 {
     (void)state;
-    struct rig *rig = start();
-    rig_record(rig, 0, MINUTES(30), 100);
-    rig_record(rig, 0, MINUTES(30), 100);
+    struct rig *rig = rig_start(NULL);
+    rig_record(rig, 0, RIG_MINUTES(30), 100);
+    rig_record(rig, 0, RIG_MINUTES(30), 100);
     rig_ledger(rig, 0, 1)->guilty = true;
     rig_sleep(rig, 1000);
     struct rig_call *call = rig_call(rig, ROUTER_TABLE);
@@ -148,13 +128,13 @@ static void the_parts_of_a_split_long_envelope_are_items_of_their_own(void **sta
     assert_int_equal(call->entries[0].written_ms, written_ms); /* the same item */
     rig_answer_honestly(rig, call);
     assert_true(rig_call(rig, ROUTER_TABLE)->entries[0].written_ms > written_ms);
-    end(rig);
+    rig_end(rig);
 }
 
 static void a_refusal_in_company_is_tried_alone_before_it_is_believed(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     rig_record(rig, 0, 0, 100);
     for (int i = 1; i <= 10; i++)
         rig_record(rig, 0, -1000 * i, 100);
@@ -162,13 +142,13 @@ static void a_refusal_in_company_is_tried_alone_before_it_is_believed(void **sta
     rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_REFUSED); /* the whole call */
     for (uint32_t i = 0; i < RIG_CALLS; i++)
         assert_true(!rig->calls[i].open || rig->calls[i].count == 1);
-    end(rig); /* none was guilty: none is dead-lettered */
+    rig_end(rig); /* none was guilty: none is dead-lettered */
 }
 
 static void a_path_at_fault_stops_and_nothing_is_dead_lettered(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     for (int i = 0; i < 200; i++)
         rig_record(rig, 0, -1000 * i, 100);
     for (struct rig_call *call; (call = rig_call(rig, ROUTER_SQS)) != NULL;)
@@ -186,13 +166,13 @@ static void a_path_at_fault_stops_and_nothing_is_dead_lettered(void **state)
     assert_false(rig->core->services[ROUTER_SQS].blocked);
     assert_true(rig->calls_open > 1);
     assert_int_equal(rig->core->stats.dead_lettered, 0);
-    end(rig);
+    rig_end(rig);
 }
 
 static void when_everything_is_refused_only_a_few_are_believed(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     for (int i = 0; i < 200; i++) {
         int64_t offset = rig_record(rig, 0, -1000 * i, 100);
         rig_ledger(rig, 0, offset)->guilty = true;
@@ -206,7 +186,7 @@ static void when_everything_is_refused_only_a_few_are_believed(void **state)
     }
     assert_int_equal(rig->core->stats.dead_lettered, ROUTER_REFUSALS_MAX);
     assert_true(rig->core->services[ROUTER_SQS].blocked);
-    end(rig); /* in the end all are, one in five seconds */
+    rig_end(rig); /* in the end all are, one in five seconds */
 }
 
 /* Faults of every kind for a while, then none: all must end. */
@@ -231,7 +211,7 @@ static void random_world(uint64_t seed, bool with_faults)
         uint64_t dice = prng_below(&random, 100);
         struct rig_call *call = rig_call(rig, prng_below(&random, 2) ? ROUTER_SQS : ROUTER_TABLE);
         if (dice < 60 && !rig->paused && router_core_accepts(rig->core)) {
-            static const int64_t scales[] = {1, 1000, MINUTES(20), MS_PER_DAY * 7};
+            static const int64_t scales[] = {1, 1000, RIG_MINUTES(20), MS_PER_DAY * 7};
             int64_t delay_ms =
                 (int64_t)prng_below(&random, (uint64_t)scales[prng_below(&random, 4)]);
             uint32_t partition = (uint32_t)prng_below(&random, RIG_PARTITIONS);
@@ -260,7 +240,7 @@ static void random_world(uint64_t seed, bool with_faults)
         }
     }
     rig_stop(rig);
-    rig_settle(rig, MINUTES(30));
+    rig_settle(rig, RIG_MINUTES(30));
     rig_expect_all_ended(rig);
     assert_true(router_core_idle(rig->core));
     for (uint32_t i = 0; i < RIG_PARTITIONS; i++)
@@ -285,7 +265,7 @@ static void in_a_bad_world_every_record_ends(void **state)
 static void the_same_events_give_the_same_state_also_in_a_copy(void **state)
 {
     (void)state;
-    struct rig *rig = start();
+    struct rig *rig = rig_start(NULL);
     for (int i = 0; i < 200; i++)
         rig_record(rig, 0, 300 * i, 100);
     struct router_core *copy = malloc(sizeof(*copy));
