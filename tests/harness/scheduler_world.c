@@ -111,7 +111,35 @@ static void scheduler_world_bind(struct scheduler_world *w, struct scheduler_wor
     }
 }
 
-/* R4, at the very moment in which it is decided. */
+/* A lease that was extended may end a little sooner than its holder can know: one that came late
+ * has this long to be tried. */
+#define LEASE_DOUBT_MS 500
+
+static bool holds_lease(const struct scheduler_world *w, const struct scheduler_world_node *node,
+                        uint32_t shard)
+{
+    for (uint32_t i = 0; i < scheduler_core_ticks(&w->limits); i++) {
+        const struct scheduler_world_message *m = &w->messages[node->handles[i].message];
+        if (node->handles[i].receive_count > 0 && m->shard == shard && !m->deleted &&
+            m->visible_at + LEASE_DOUBT_MS > w->mono)
+            return true;
+    }
+    return false;
+}
+
+void scheduler_world_check_holder(const struct scheduler_world *w,
+                                  const struct scheduler_world_node *node,
+                                  const struct scheduler_effect *e)
+{
+    for (uint32_t i = 0; e->kind == SCHEDULER_EFFECT_SEND_PACKS && i < e->count; i++) {
+        uint32_t shard = e->packs[i].page / SCHEDULER_PAGES_A_SHARD;
+        if (!node->fenced[shard])
+            fail_msg("R1: sent for shard %u before its fence was written", shard);
+        if (!holds_lease(w, node, shard))
+            fail_msg("R1: sent for shard %u after its lease ended", shard);
+    }
+}
+
 void scheduler_world_check_time(const struct scheduler_world *w,
                                 const struct scheduler_world_node *node,
                                 const struct scheduler_effect *e)
@@ -144,6 +172,7 @@ void scheduler_world_step(struct scheduler_world *w, uint32_t index,
             node->page_calls[e->free_page] = 0;
             continue;
         }
+        scheduler_world_check_holder(w, node, e);
         scheduler_world_check_time(w, node, e);
         if (e->kind == SCHEDULER_EFFECT_READ_PAGE)
             scheduler_world_read_page_begins(node, scheduler_world_row(w), e);

@@ -1,6 +1,6 @@
 /* A small world around scheduler cores, in virtual time: a table, a timer queue and a ready queue
  * in memory, calls that take time and fail in every way that the core knows. It checks the order
- * rules of scheduler_core.h wherever an effect is decided or applied. */
+ * rules of scheduler_core.h (R1..R5) where an effect is decided or applied. */
 #ifndef TESTS_HARNESS_SCHEDULER_WORLD_H
 #define TESTS_HARNESS_SCHEDULER_WORLD_H
 
@@ -12,6 +12,7 @@
 #define SCHEDULER_WORLD_ITEMS    4096
 #define SCHEDULER_WORLD_MESSAGES 4096
 #define SCHEDULER_WORLD_PENDING  1024
+#define SCHEDULER_WORLD_READS    4096
 #define SCHEDULER_WORLD_NODES    3
 #define SCHEDULER_WORLD_SHARDS   8
 #define SCHEDULER_WORLD_DEDUP_MS (5 * MS_PER_MINUTE)
@@ -53,6 +54,12 @@ struct scheduler_world_handle {
     uint32_t receive_count;
 };
 
+/* A bucket that was read to its end. */
+struct scheduler_world_read {
+    uint32_t shard;
+    int64_t bucket;
+};
+
 struct scheduler_world_node {
     void *storage;
     struct scheduler_core *core;
@@ -63,6 +70,9 @@ struct scheduler_world_node {
     uint32_t *page_counts;
     uint64_t *page_calls;
     uint32_t notes[SCHEDULER_NOTE_SHARDS_TOO_MANY + 1];
+    bool fenced[SCHEDULER_WORLD_SHARDS]; /* in this life */
+    struct scheduler_world_read whole[SCHEDULER_WORLD_READS];
+    uint32_t whole_count;
 };
 
 enum scheduler_world_stage { SCHEDULER_WORLD_APPLY, SCHEDULER_WORLD_POLL, SCHEDULER_WORLD_ANSWER };

@@ -133,6 +133,11 @@ static void scheduler_world_apply_page(struct scheduler_world *w, struct schedul
         p->rows[p->row_count++] = i;
     }
     p->event.page.count = p->row_count;
+    struct scheduler_world_node *node = &w->nodes[p->node];
+    if (p->event.page.more || node->life != p->life)
+        return;
+    assert_true(node->whole_count < SCHEDULER_WORLD_READS);
+    node->whole[node->whole_count++] = (struct scheduler_world_read){e->shard, e->read.bucket};
 }
 
 static void scheduler_world_apply_fence(struct scheduler_world *w,
@@ -146,6 +151,25 @@ static void scheduler_world_apply_fence(struct scheduler_world *w,
         memcpy(cursor->fence, p->effect.cursor.fence, TABLE_FENCE_SIZE);
     else
         p->event.result = SCHEDULER_REFUSED;
+    struct scheduler_world_node *node = &w->nodes[p->node];
+    if (p->event.result == SCHEDULER_DONE && node->life == p->life)
+        node->fenced[p->effect.shard] = true;
+}
+
+void scheduler_world_check_passes(const struct scheduler_world *w,
+                                  const struct scheduler_world_node *node, uint32_t shard,
+                                  int64_t from_bucket, int64_t to_bucket)
+{
+    int64_t delay_ms = w->limits.straggler_delay_ms;
+    int64_t back = (delay_ms + w->limits.bucket_ms - 1) / w->limits.bucket_ms + 1;
+    for (int64_t bucket = from_bucket - back; bucket < to_bucket - back; bucket++) {
+        bool read = false;
+        for (uint32_t i = 0; i < node->whole_count && !read; i++)
+            read = node->whole[i].shard == shard && node->whole[i].bucket == bucket;
+        if (!read)
+            fail_msg("R5: shard %u passed a bucket, bucket %lld has had no straggler pass", shard,
+                     (long long)bucket);
+    }
 }
 
 static void scheduler_world_apply_move(struct scheduler_world *w, struct scheduler_world_pending *p)
@@ -157,6 +181,10 @@ static void scheduler_world_apply_move(struct scheduler_world *w, struct schedul
         p->event.result = SCHEDULER_REFUSED;
         return;
     }
+    const struct scheduler_world_node *node = &w->nodes[p->node];
+    if (node->life == p->life)
+        scheduler_world_check_passes(w, node, p->effect.shard, cursor->position.bucket,
+                                     p->effect.cursor.position.bucket);
     cursor->position = p->effect.cursor.position;
     scheduler_world_check_cursor(w, p->effect.shard);
 }

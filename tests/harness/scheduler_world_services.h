@@ -17,8 +17,17 @@ void scheduler_world_all(struct scheduler_world_pending *p, enum scheduler_resul
 /* R2: what a cursor has passed was sent. */
 void scheduler_world_check_cursor(const struct scheduler_world *w, uint32_t shard);
 
-/* --- scheduler_world.c ----------------------------------------------------------------------- */
+/* R5: what a move of the node's passes has had its straggler pass. */
+void scheduler_world_check_passes(const struct scheduler_world *w,
+                                  const struct scheduler_world_node *node, uint32_t shard,
+                                  int64_t from_bucket, int64_t to_bucket);
 
+/* --- scheduler_world.c: at the very moment in which it is decided ---------------------------- */
+
+/* R1: by nobody but the holder of the shard. */
+void scheduler_world_check_holder(const struct scheduler_world *w,
+                                  const struct scheduler_world_node *node,
+                                  const struct scheduler_effect *effect);
 /* R4: not before its time. */
 void scheduler_world_check_time(const struct scheduler_world *w,
                                 const struct scheduler_world_node *node,
