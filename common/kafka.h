@@ -21,8 +21,8 @@
 
 /* Properties for librdkafka: our defaults first, then the caller's, then those of the environment:
  * KAFKA_PROPERTY_<NAME>, in upper case with _ for '.', so KAFKA_PROPERTY_SECURITY_PROTOCOL sets
- * security.protocol. What the guarantees stand on (acks, idempotence, no automatic commits) cannot
- * be set from outside. */
+ * security.protocol; one that librdkafka has for consumers only goes to consumers only. What the
+ * guarantees stand on (acks, idempotence, no automatic commits) cannot be set from outside. */
 struct kafka_property {
     const char *name;
     const char *value;
@@ -160,7 +160,9 @@ void kafka_consumer_free(struct kafka_consumer *consumer);
 /* --- looking --------------------------------------------------------------------------------- */
 
 /* Blocks up to timeout_ms, so for --check and start-up only: reaches a broker and looks for topics
- * (partitions -1: does not exist). */
+ * (partitions -1: does not exist). Not aside, in a thread: librdkafka 2.0.2 cannot be interrupted
+ * while it asks, and who is stopped meanwhile must be gone within PROGRAM_CLOSE_MS. Nothing is in
+ * flight before the start; what waits is /healthz, and a signal. */
 NODISCARD enum status kafka_check(const char *bootstrap_servers,
                                   const struct kafka_property *properties, size_t property_count,
                                   const char *const *topics, int32_t *ret_partitions,

@@ -10,7 +10,7 @@ static rd_kafka_t *open_handle(const char *bootstrap_servers,
                                struct error *reterr)
 {
     static const struct kafka_property defaults[] = {{"client.id", "delayline-check"},
-                                                     {"log_level", "0"},
+                                                     {"log.queue", "true"} /* which nobody reads */,
                                                      {"allow.auto.create.topics", "false"}};
     const struct kafka_settings settings = {
         .bootstrap_servers = bootstrap_servers,
@@ -21,15 +21,7 @@ static rd_kafka_t *open_handle(const char *bootstrap_servers,
     };
     CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, ERROR_TEXT_SIZE);
-    rd_kafka_conf_t *conf = kafka_conf_new(&settings, &errors);
-    char text[KAFKA_TEXT_SIZE];
-    rd_kafka_t *rk = NULL;
-    if (conf != NULL)
-        rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
-    if (conf != NULL && rk == NULL) {
-        buf_append_str(&errors, text);
-        rd_kafka_conf_destroy(conf);
-    }
+    rd_kafka_t *rk = kafka_handle_new(RD_KAFKA_CONSUMER, &settings, 0, &errors);
     if (rk == NULL)
         error_set(reterr, ERROR_PERMANENT, "INVALID_CONFIG", "%s", buf_text(&errors));
     return rk;

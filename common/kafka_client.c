@@ -203,19 +203,16 @@ static void merge(struct kafka_client *client, rd_kafka_queue_t *queue)
 }
 
 enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
-                              rd_kafka_conf_t *conf, struct buf *errors)
+                              const struct kafka_settings *settings, struct buf *errors)
 {
-    char text[KAFKA_TEXT_SIZE];
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_FETCH |
-                                       RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
-                                       RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
-                                       RD_KAFKA_EVENT_STATS);
-    client->rk = rd_kafka_new(type, conf, text, sizeof(text));
-    if (client->rk == NULL) {
-        buf_printf(errors, "Kafka: %s\n", text);
-        rd_kafka_conf_destroy(conf);
+    client->rk =
+        kafka_handle_new(type, settings,
+                         RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE |
+                             RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR |
+                             RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_STATS,
+                         errors);
+    if (client->rk == NULL)
         return STATUS_INVALID;
-    }
     client->events = rd_kafka_queue_new(client->rk);
     client->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     CHECK(client->wake_fd >= 0);

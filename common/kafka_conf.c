@@ -1,7 +1,10 @@
 #include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/check.h"
 #include "common/kafka_internal.h"
 #include "common/mem.h"
 
@@ -66,10 +69,55 @@ static bool is_reserved(const struct kafka_settings *settings, const char *name)
     return false;
 }
 
-static bool set_from_environment(rd_kafka_conf_t *conf, const struct kafka_settings *settings,
-                                 struct buf *errors)
+/* librdkafka's own table of properties, which says what type of client each is for. */
+static char *print_table(void)
+{
+    char *table = NULL;
+    size_t size;
+    FILE *out = open_memstream(&table, &size);
+    CHECK(out != NULL);
+    rd_kafka_conf_properties_show(out);
+    CHECK(fclose(out) == 0);
+    return table;
+}
+
+/* Its lines are "name | C | ...", where C is for consumers, P for producers and * for both. What it
+ * does not list is for everybody. */
+static bool is_for(const char *table, const char *name, rd_kafka_type_t type)
+{
+    char foreign = type == RD_KAFKA_CONSUMER ? 'P' : 'C';
+    size_t len = strlen(name);
+    for (const char *line = table; line != NULL; line = strchr(line, '\n')) {
+        line += line[0] == '\n';
+        if (strncmp(line, name, len) != 0)
+            continue;
+        const char *column = line + len + strspn(line + len, " ");
+        if (column == line + len || column[0] != '|')
+            continue;
+        column++;
+        return column[strspn(column, " ")] != foreign;
+    }
+    return true;
+}
+
+/* Into conf, or only looked at if it is for the other type of client. */
+static bool set_if_for(rd_kafka_conf_t *conf, rd_kafka_type_t type, const char *table,
+                       const char *variable, const char *name, const char *value,
+                       struct buf *errors)
+{
+    if (is_for(table, name, type))
+        return set(conf, variable, name, value, errors);
+    rd_kafka_conf_t *scratch = rd_kafka_conf_new();
+    bool good = set(scratch, variable, name, value, errors);
+    rd_kafka_conf_destroy(scratch);
+    return good;
+}
+
+static bool set_from_environment(rd_kafka_conf_t *conf, rd_kafka_type_t type,
+                                 const struct kafka_settings *settings, struct buf *errors)
 {
     bool good = true;
+    char *table = print_table();
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         if (strncmp(*entry, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0)
             continue;
@@ -84,20 +132,23 @@ static bool set_from_environment(rd_kafka_conf_t *conf, const struct kafka_setti
             buf_printf(errors, "%s: %s is decided by Delayline\n", variable, name);
             good = false;
         } else {
-            good = set(conf, variable, name, value, errors) && good;
+            good = set_if_for(conf, type, table, variable, name, value, errors) && good;
         }
     }
+    free(table); /* open_memstream's */
     return good;
 }
 
-rd_kafka_conf_t *kafka_conf_new(const struct kafka_settings *settings, struct buf *errors)
+/* NULL: something was refused. */
+static rd_kafka_conf_t *make_conf(rd_kafka_type_t type, const struct kafka_settings *settings,
+                                  struct buf *errors)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool good = set(conf, "KAFKA_BOOTSTRAP_SERVERS", "bootstrap.servers",
                     settings->bootstrap_servers, errors);
     good = set_all(conf, settings->defaults, settings->default_count, errors) && good;
     good = set_all(conf, settings->properties, settings->property_count, errors) && good;
-    good = set_from_environment(conf, settings, errors) && good;
+    good = set_from_environment(conf, type, settings, errors) && good;
     good = set_all(conf, settings->forced, settings->forced_count, errors) && good;
     if (good)
         return conf;
@@ -105,10 +156,26 @@ rd_kafka_conf_t *kafka_conf_new(const struct kafka_settings *settings, struct bu
     return NULL;
 }
 
+rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, const struct kafka_settings *settings,
+                             int events, struct buf *errors)
+{
+    char text[KAFKA_TEXT_SIZE];
+    rd_kafka_conf_t *conf = make_conf(type, settings, errors);
+    if (conf == NULL)
+        return NULL;
+    rd_kafka_conf_set_events(conf, events);
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+    if (rk == NULL) { /* conf is librdkafka's only after success */
+        buf_printf(errors, "Kafka: %s\n", text);
+        rd_kafka_conf_destroy(conf);
+    }
+    return rk;
+}
+
 void kafka_properties_check(struct buf *errors)
 {
     const struct kafka_settings none = {.bootstrap_servers = "localhost"};
-    rd_kafka_conf_t *conf = kafka_conf_new(&none, errors);
+    rd_kafka_conf_t *conf = make_conf(RD_KAFKA_PRODUCER, &none, errors);
     if (conf != NULL)
         rd_kafka_conf_destroy(conf);
 }

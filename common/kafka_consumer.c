@@ -471,9 +471,9 @@ static void on_keep_alive_closed(uv_handle_t *handle)
     free_when_closed(consumer);
 }
 
-static rd_kafka_conf_t *make_conf(const char *bootstrap_servers, const char *group_id,
-                                  const struct kafka_property *properties, size_t property_count,
-                                  struct buf *errors)
+static enum status open_client(struct kafka_consumer *consumer, const char *bootstrap_servers,
+                               const char *group_id, const struct kafka_property *properties,
+                               size_t property_count, struct buf *errors)
 {
     static const struct kafka_property defaults[] = {
         {"client.id", "delayline"},
@@ -499,14 +499,15 @@ static rd_kafka_conf_t *make_conf(const char *bootstrap_servers, const char *gro
         .forced = forced,
         .forced_count = ARRAY_LEN(forced),
     };
-    return kafka_conf_new(&settings, errors);
+    return kafka_client_open(&consumer->client, RD_KAFKA_CONSUMER, &settings, errors);
 }
 
-static uint64_t keep_alive_ms(const rd_kafka_conf_t *conf)
+static uint64_t keep_alive_ms(rd_kafka_t *rk)
 {
     char text[32];
     size_t size = sizeof(text);
-    CHECK(rd_kafka_conf_get(conf, "max.poll.interval.ms", text, &size) == RD_KAFKA_CONF_OK);
+    CHECK(rd_kafka_conf_get(rd_kafka_conf(rk), "max.poll.interval.ms", text, &size) ==
+          RD_KAFKA_CONF_OK);
     return MIN((uint64_t)KEEP_ALIVE_MS_MAX, strtoull(text, NULL, 10) / 3 + 1);
 }
 
@@ -525,11 +526,6 @@ kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char 
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors)
 {
-    rd_kafka_conf_t *conf =
-        make_conf(bootstrap_servers, group_id, properties, property_count, errors);
-    if (conf == NULL)
-        return NULL;
-    uint64_t interval_ms = keep_alive_ms(conf);
     struct kafka_consumer *consumer = mem_calloc(1, sizeof(*consumer));
     consumer->callbacks = *callbacks;
     consumer->client = (struct kafka_client){
@@ -539,12 +535,14 @@ kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char 
         .on_fatal = callbacks->on_fatal,
         .ctx = ctx,
     };
-    if (kafka_client_open(&consumer->client, RD_KAFKA_CONSUMER, conf, errors) != STATUS_OK) {
+    if (open_client(consumer, bootstrap_servers, group_id, properties, property_count, errors) !=
+        STATUS_OK) {
         mem_free(consumer);
         return NULL;
     }
     consumer->records = rd_kafka_queue_new(consumer->client.rk);
     kafka_client_watch(&consumer->client, consumer->records);
+    uint64_t interval_ms = keep_alive_ms(consumer->client.rk);
     CHECK(uv_timer_init(loop_uv(loop), &consumer->keep_alive) == 0);
     CHECK(uv_timer_start(&consumer->keep_alive, on_keep_alive, interval_ms, interval_ms) == 0);
     subscribe(consumer, topics, topic_count);

@@ -12,8 +12,7 @@
 
 /* --- configuration --------------------------------------------------------------------------- */
 
-/* Properties in rising order of precedence: defaults, the caller's, the environment's, forced. A
- * line in errors for every one that is refused; NULL then. */
+/* Properties in rising order of precedence: defaults, the caller's, the environment's, forced. */
 struct kafka_settings {
     const char *bootstrap_servers;
     const struct kafka_property *defaults;
@@ -24,7 +23,11 @@ struct kafka_settings {
     size_t forced_count;
 };
 
-rd_kafka_conf_t *kafka_conf_new(const struct kafka_settings *settings, struct buf *errors);
+/* Makes the handle; events: those of RD_KAFKA_EVENT_ that are wanted. NULL and a line in errors for
+ * every property that is refused, or for what librdkafka says of all of them together. A property
+ * of the environment that is for the other type of client is checked and left out. */
+rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, const struct kafka_settings *settings,
+                             int events, struct buf *errors);
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
@@ -68,10 +71,10 @@ struct kafka_client {
     struct mono_ms window_ends_at;
 };
 
-/* Takes conf. client->loop, callbacks, on_log, on_fatal and ctx are the caller's to fill before.
- * STATUS_INVALID and a line in errors: nothing is open then. */
+/* client->loop, callbacks, on_log, on_fatal and ctx are the caller's to fill before.
+ * STATUS_INVALID and lines in errors: nothing is open then. */
 NODISCARD enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
-                                        rd_kafka_conf_t *conf, struct buf *errors);
+                                        const struct kafka_settings *settings, struct buf *errors);
 /* Lets a queue wake the loop. */
 void kafka_client_watch(struct kafka_client *client, rd_kafka_queue_t *queue);
 /* Calls on_wake soon, once. */

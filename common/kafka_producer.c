@@ -257,9 +257,6 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
         .forced = forced,
         .forced_count = ARRAY_LEN(forced),
     };
-    rd_kafka_conf_t *conf = kafka_conf_new(&settings, errors);
-    if (conf == NULL)
-        return NULL;
     struct kafka_producer *producer = mem_calloc(1, sizeof(*producer));
     producer->on_report = callbacks->on_report;
     producer->client = (struct kafka_client){
@@ -269,7 +266,7 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
         .on_fatal = callbacks->on_fatal,
         .ctx = ctx,
     };
-    if (kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, conf, errors) != STATUS_OK) {
+    if (kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, &settings, errors) != STATUS_OK) {
         mem_free(producer);
         return NULL;
     }

@@ -211,6 +211,19 @@ static void what_is_not_assigned_is_not_committed(void **state)
     kafka_rig_leave(rig, 0);
 }
 
+static void what_is_refused_makes_no_consumer(void **state)
+{
+    struct kafka_rig *rig = *state;
+    const char *const topics[] = {RIG_TOPIC};
+    const struct kafka_property wrong[] = {{"session.timeout.ms", "soon"}};
+    const struct kafka_consumer_callbacks none = {NULL};
+    CLEANUP(buf_release) struct buf errors;
+    buf_init(&errors, 4096);
+    assert_null(kafka_consumer_new(rig->mock.loop, rig->mock.bootstrap, "group", topics, 1, wrong,
+                                   1, &none, rig, &errors));
+    assert_non_null(strstr(buf_text(&errors), "session.timeout.ms: "));
+}
+
 /* --- brokers --------------------------------------------------------------------------------- */
 
 static bool is_unreachable(const struct kafka_rig *rig)
@@ -247,6 +260,7 @@ int main(void)
         TEST(a_restart_goes_on_from_the_commit),
         TEST(a_refused_commit_is_reported),
         TEST(what_is_not_assigned_is_not_committed),
+        TEST(what_is_refused_makes_no_consumer),
         TEST(it_knows_whether_a_broker_is_there),
     };
     return run_side_by_side(tests, ARRAY_LEN(tests));
