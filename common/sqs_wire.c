@@ -293,6 +293,7 @@ enum status sqs_wire_parse_queue_url(const cJSON *json, const char **ret)
 
 bool sqs_wire_receipt_ended(const struct error *error)
 {
+    static const char other[] = "VisibilityTimeout";
     if (error->kind != ERROR_PERMANENT)
         return false;
     if (aws_error_code_is(error->code, "ReceiptHandleIsInvalid") ||
@@ -301,5 +302,5 @@ bool sqs_wire_receipt_ended(const struct error *error)
     /* The text quotes the value before it names the parameter, and a handle may be longer than what
      * is kept of a text: so it is the handle's if it is not the other parameter's. */
     return aws_error_code_is(error->code, "InvalidParameterValueException") &&
-           strstr(error->text, "VisibilityTimeout") == NULL;
+           memmem(error->text, strlen(error->text), other, strlen(other)) == NULL;
 }
