@@ -122,9 +122,8 @@ struct slice credentials_region(const char *region, const struct aws_profile *pr
 /* NUL-terminates, and puts the home folder in the place of "~". */
 NODISCARD enum status credentials_copy_path(struct slice path, char out[CREDENTIALS_PATH_SIZE]);
 
-/* Reads a small regular file, or /dev/null, the usual name of "none", into out, which is empty, wiped
- * and released by the caller.
- * STATUS_NOT_FOUND, STATUS_IO, STATUS_TOO_LARGE over max. */
+/* Reads a small regular file, or /dev/null, the usual name of "none", into out, which is empty,
+ * wiped and released by the caller. STATUS_NOT_FOUND, STATUS_IO, STATUS_TOO_LARGE over max. */
 NODISCARD enum status credentials_read_file(const char *path, size_t max, struct buf *out);
 void credentials_wipe_buf(struct buf *b); /* wipes and releases */
 

@@ -273,9 +273,6 @@ static void on_fatal(void *ctx, const struct error *error)
 static void on_log(void *ctx, enum log_level level, const char *facility, const char *text)
 {
     struct relay_shell *s = ctx;
-    /* The environment holds properties of the routers' consumer, too; librdkafka minds. */
-    if (strcmp(facility, "CONFWARN") == 0)
-        level = LOG_DEBUG;
     log_event(s->log, level, "kafka", LOG_STR("facility", facility), LOG_STR("text", text));
 }
 
