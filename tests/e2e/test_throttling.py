@@ -16,4 +16,4 @@ def test_three_of_ten_calls_throttled(new_stack):
     relay = s.metrics(stack.admins("relay")[0])
     throttled = sum(v for k, v in relay.items() if k.startswith("delayline_aws_throttles_total"))
     assert throttled > 10
-    assert relay["delayline_relay_lapsed_emitted_total"] == 0
+    assert relay["delayline_lapsed_emitted_total"] == 0
