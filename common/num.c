@@ -174,17 +174,20 @@ static int read_fraction_ms(struct reader *r)
     const uint8_t *first = r->at;
     int ms = 0;
     int digits = 0;
+    bool is_more = false;
     for (; r->at < r->end && is_digit(*r->at); r->at++) {
         if (digits < 3) {
             ms = ms * 10 + (*r->at - '0');
             digits++;
+        } else {
+            is_more = is_more || *r->at != '0';
         }
     }
     if (r->at == first)
         r->failed = true;
     for (; digits < 3; digits++)
         ms *= 10;
-    return ms;
+    return is_more ? ms + 1 : ms;
 }
 
 static int read_offset_s(struct reader *r)

@@ -17,8 +17,9 @@ NODISCARD enum status num_parse_i64(struct slice text, int64_t max,
  * and what is over max_ms is STATUS_TOO_LARGE. */
 NODISCARD enum status num_parse_duration_ms(struct slice text, int64_t max_ms, int64_t *ret_ms);
 
-/* RFC 3339 date-time, T and Z in either case, any number of fraction digits (cut to ms), from 1970
- * to 9999. A leap second (:60) is taken as the second after :59, at the end of a month only. */
+/* RFC 3339 date-time, T and Z in either case, any number of fraction digits, from 1970 to 9999.
+ * Rounded up to ms: what is due then must not come before. A leap second (:60) is taken as the
+ * second after :59, at the end of a month only. */
 NODISCARD enum status num_parse_rfc3339(struct slice text, int64_t *ret_epoch_ms);
 
 /* HTTP's IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7). Gives epoch seconds. */

@@ -1,12 +1,15 @@
 #include "common/settings.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/limits.h"
+#include "common/num.h"
 #include "common/timeval.h"
 
 #define KAFKA_PROGRAMS (CONFIG_ROUTER | CONFIG_RELAY)
 #define TABLE_PROGRAMS (CONFIG_ROUTER | CONFIG_SCHEDULER)
+#define PORT_MAX       65535
 
 #define OPTION(env, who, kind, member, value, least, most, text)                                   \
     {                                                                                              \
@@ -66,10 +69,48 @@ static void require(bool holds, struct buf *errors, const char *text)
         buf_printf(errors, "%s\n", text);
 }
 
+/* librdkafka takes what it can read of a list and drops the rest without a word. */
+static bool broker_is_legal(struct slice broker)
+{
+    while (broker.len > 0 && broker.ptr[0] == ' ') /* after a comma */
+        broker = slice_from(broker.ptr + 1, broker.len - 1);
+    const uint8_t *scheme = memmem(broker.ptr, broker.len, "://", 3);
+    if (scheme != NULL)
+        broker = slice_from(scheme + 3, broker.len - (size_t)(scheme + 3 - broker.ptr));
+    const uint8_t *bracket = broker.len > 0 ? memrchr(broker.ptr, ']', broker.len) : NULL;
+    const uint8_t *start = bracket != NULL ? bracket : broker.ptr;
+    size_t rest = broker.len - (size_t)(start - broker.ptr);
+    const uint8_t *colon = rest > 0 ? memchr(start, ':', rest) : NULL;
+    size_t host_bytes = colon != NULL ? (size_t)(colon - broker.ptr) : broker.len;
+    for (size_t i = 0; i < host_bytes; i++)
+        if (broker.ptr[i] <= ' ')
+            return false;
+    int64_t port = 1;
+    if (colon != NULL && num_parse_i64(slice_from(colon + 1, broker.len - host_bytes - 1), PORT_MAX,
+                                       &port) != STATUS_OK)
+        return false;
+    return host_bytes > 0 && port > 0;
+}
+
+static void check_brokers(const char *servers, struct buf *errors)
+{
+    for (const char *at = servers; at != NULL;) {
+        const char *comma = strchr(at, ',');
+        size_t len = comma != NULL ? (size_t)(comma - at) : strlen(at);
+        if (!broker_is_legal(slice_from(at, len)))
+            buf_printf(errors,
+                       "KAFKA_BOOTSTRAP_SERVERS must be host:port[,host:port], not \"%.*s\"\n",
+                       (int)len, at);
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+}
+
 enum status settings_check(const struct settings *s, enum config_program program,
                            struct buf *errors)
 {
     size_t before = errors->len;
+    if (((unsigned)program & KAFKA_PROGRAMS) != 0 && s->bootstrap_servers != NULL)
+        check_brokers(s->bootstrap_servers, errors);
     if (((unsigned)program & TABLE_PROGRAMS) != 0) {
         require(s->horizon_ms > s->bucket_ms + s->handoff_ms + s->cutoff_ms, errors,
                 "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET + DELAYLINE_HANDOFF + "

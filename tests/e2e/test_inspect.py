@@ -1,12 +1,13 @@
 """inspect, the tool for people who debug: its answers and its exit codes."""
 
 import json
+import os
 import subprocess
 
 import pytest
 import stack as s
 
-EX_USAGE, EX_DATAERR = 64, 65
+EX_USAGE, EX_DATAERR, EX_IOERR = 64, 65, 74
 
 
 def inspect(*arguments, text=""):
@@ -24,6 +25,15 @@ def answer(*arguments, text=""):
 def test_help():
     assert all(word in inspect("--help").stdout for word in ("envelope", "delay", "endpoint", "sign"))
     assert inspect("nonsense").returncode == EX_USAGE
+
+
+def test_what_cannot_be_read_or_written_is_said():
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([s.BIN / "inspect", "delay", "--for", "5s"], stdout=full, stderr=subprocess.PIPE)
+    assert run.returncode == EX_IOERR and b"standard output" in run.stderr
+    for arguments in (["sign"], ["envelope"]):
+        run = subprocess.run([s.BIN / "inspect", *arguments], preexec_fn=lambda: os.close(0), capture_output=True)
+        assert run.returncode == EX_DATAERR, arguments
 
 
 def test_delay():

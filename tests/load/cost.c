@@ -1,6 +1,7 @@
 #include "tests/load/cost.h"
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,20 +87,18 @@ static bool scrape_one(CURL *curl, const char *address, double *usd)
     return ok;
 }
 
-bool cost_scrape(const char *addresses, double *ret_usd)
+unsigned cost_scrape(const char *addresses, double *ret_usd)
 {
     char copy[4096];
-    double usd = 0;
-    bool any = false;
+    unsigned asked = 0;
     char *rest;
+    *ret_usd = 0;
     snprintf(copy, sizeof(copy), "%s", addresses);
     CURL *curl = curl_easy_init();
     if (curl == NULL)
-        return false;
+        return 0;
     for (char *one = strtok_r(copy, ", ", &rest); one != NULL; one = strtok_r(NULL, ", ", &rest))
-        any = scrape_one(curl, one, &usd) || any;
+        asked += scrape_one(curl, one, ret_usd);
     curl_easy_cleanup(curl);
-    if (any)
-        *ret_usd = usd;
-    return any;
+    return asked;
 }

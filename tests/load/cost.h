@@ -2,10 +2,8 @@
 #ifndef TESTS_LOAD_COST_H
 #define TESTS_LOAD_COST_H
 
-#include <stdbool.h>
-
-/* Sum of all replicas' counters so far, in US dollars. addresses: "host:port[, ]host:port". False:
- * none could be asked. */
-bool cost_scrape(const char *addresses, double *ret_usd);
+/* Sum of the replicas' counters so far, in US dollars. addresses: "host:port[, ]host:port". Returns
+ * how many could be asked: the sums of two times compare only if it is the same number. */
+unsigned cost_scrape(const char *addresses, double *ret_usd);
 
 #endif

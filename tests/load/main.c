@@ -81,9 +81,10 @@ int main(int argc, char **argv)
     struct display display;
     display_init(&display, stderr, options.plan.records);
     double before = 0, after = 0, seconds = 0, per_million = 0;
-    bool priced = cost_scrape(options.admin_addresses, &before);
+    unsigned asked = cost_scrape(options.admin_addresses, &before);
     bool ran = run_load(&options, &ledger, display_progress, &display, &seconds);
-    priced = priced && cost_scrape(options.admin_addresses, &after) && ledger.sent > 0;
+    bool priced =
+        asked > 0 && cost_scrape(options.admin_addresses, &after) == asked && ledger.sent > 0;
     if (priced)
         per_million = (after - before) / (double)ledger.sent * 1e6;
 

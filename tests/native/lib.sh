@@ -30,7 +30,7 @@ native_start() { # NAME COMMAND...: in a session of its own, see stack_start
     local name=$1
     shift
     (cd "$NATIVE_RUN/$name" && exec setsid "$@" >>"$NATIVE_RUN/$name.log" 2>&1 </dev/null) &
-    echo $! >"$NATIVE_RUN/$name.pid"
+    stack_note_pid "$NATIVE_RUN" "$name" $!
     disown $!
 }
 

@@ -22,10 +22,21 @@ stack_poll() {
     done
 }
 
-# A zombie has ended: its parent, which may be init, is only slow to say so.
+# When a process began, in clock ticks since boot: with its id, a name that is not used again.
+stack_began() { # PID
+    awk '{sub(/.*\) /, ""); print $20}' "/proc/$1/stat" 2>/dev/null
+}
+
+stack_note_pid() { # RUN NAME PID
+    echo "$3" >"$1/$2.pid"
+    stack_began "$3" >"$1/$2.began" || true
+}
+
+# A zombie has ended: its parent, which may be init, is only slow to say so. After a reboot the id may be another's.
 stack_alive() { # RUN NAME
     local pid
     pid=$(cat "$1/$2.pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null &&
+        [ "$(cat "$1/$2.began" 2>/dev/null)" = "$(stack_began "$pid")" ] &&
         ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null
 }
 
@@ -37,7 +48,7 @@ stack_start() { # RUN NAME PROGRAM
         cd "$stack_root" || exit 1
         DELAYLINE_ADMIN_ADDRESS=127.0.0.1:0 exec setsid "$stack_bin/$program" >>"$run/$name.log" 2>&1 </dev/null
     ) &
-    echo $! >"$run/$name.pid"
+    stack_note_pid "$run" "$name" $!
     disown $!
 }
 
@@ -94,7 +105,7 @@ stack_servers_up() { # RUN
         return
     fi
     setsid "$stack_bin/devstack" --env "$run/stack.env" >"$run/devstack.log" 2>&1 </dev/null &
-    echo $! >"$run/devstack.pid"
+    stack_note_pid "$run" devstack $!
     disown $!
     stack_poll 10 devstack grep -qsx ready "$run/devstack.log"
     # shellcheck disable=SC1091
@@ -106,7 +117,7 @@ stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
     local run=$1 program i name addresses=
     local -A replicas=([router]=$2 [scheduler]=$3 [relay]=$4)
     mkdir -p "$run"
-    rm -f "$run"/*.log "$run"/*.pid "$run"/env "$run"/stack.env
+    rm -f "$run"/*.log "$run"/*.pid "$run"/*.began "$run"/env "$run"/stack.env
     stack_servers_up "$run" || return 1
     for program in router scheduler relay; do
         for ((i = 1; i <= ${replicas[$program]}; i++)); do

@@ -22,7 +22,7 @@ const char inspect_help[] =
     "  inspect sign < FILE\n"
     "      signs requests, one JSON object a line, and prints the Authorization of each.\n"
     "\n"
-    "Exit codes: 0 fine, 1 refused, 64 wrong usage, 65 bad input.\n";
+    "Exit codes: 0 fine, 1 refused, 64 wrong usage, 65 bad input, 74 no output.\n";
 
 bool inspect_read_input(struct buf *out)
 {
@@ -51,7 +51,7 @@ int inspect_usage_error(const char *format, ...)
     return INSPECT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     static const struct {
         const char *name;
@@ -75,4 +75,13 @@ int main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     }
     return inspect_usage_error("unknown subcommand %s", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "inspect: standard output cannot be written\n");
+    return INSPECT_NO_OUTPUT;
 }

@@ -9,6 +9,7 @@
 #define INSPECT_REFUSED   1
 #define INSPECT_USAGE     64 /* EX_USAGE */
 #define INSPECT_BAD_INPUT 65 /* EX_DATAERR */
+#define INSPECT_NO_OUTPUT 74 /* EX_IOERR */
 
 int inspect_envelope(int argc, char **argv);
 int inspect_delay(int argc, char **argv);

@@ -213,6 +213,10 @@ int inspect_sign(int argc, char **argv)
             code = INSPECT_BAD_INPUT;
         }
     }
+    if (ferror(stdin)) {
+        fprintf(stderr, "inspect: standard input cannot be read\n");
+        code = INSPECT_BAD_INPUT;
+    }
     free(line);
     return code;
 }

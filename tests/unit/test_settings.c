@@ -39,6 +39,31 @@ static void expect(const struct settings *s, enum config_program program, const 
     buf_release(&errors);
 }
 
+static void brokers_are_hosts_and_ports(void **state)
+{
+    (void)state;
+    static char fine[][32] = {
+        "b-1.example:9092", "localhost",          "a:1,b:65535", "a:1, b:2",
+        "[::1]:9092",       "PLAINTEXT://a:9092", "[::1]",       "SASL_SSL://[fe80::1]:1,b"};
+    static char wrong[][32] = {
+        "",      ",,,", " ",     "a:abc", "a:99999", "a:0",  "a:1,,b:2", "a:1,",
+        ":9092", "a:",  "a b:1", "a:1 ",  "SSL://",  "a:-1", "[::1]:x"};
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        struct settings s = of_the_design();
+        struct buf errors;
+        buf_init(&errors, 4096);
+        s.bootstrap_servers = fine[i];
+        assert_status(settings_check(&s, CONFIG_RELAY, &errors), STATUS_OK);
+        assert_string_equal(buf_text(&errors), "");
+        buf_release(&errors);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct settings s = of_the_design();
+        s.bootstrap_servers = wrong[i];
+        expect(&s, CONFIG_ROUTER, "KAFKA_BOOTSTRAP_SERVERS must be host:port");
+    }
+}
+
 static void each_broken_relation_is_named(void **state)
 {
     (void)state;
@@ -77,6 +102,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_design_holds),
+        cmocka_unit_test(brokers_are_hosts_and_ports),
         cmocka_unit_test(each_broken_relation_is_named),
         cmocka_unit_test(all_broken_relations_at_once),
     };
