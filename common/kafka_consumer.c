@@ -15,6 +15,7 @@
 /* Leaving waits so long for commits: longer than the two joins of a cooperative rebalance, less
  * than a stop may. */
 #define LEAVE_WAIT_MS 7500
+#define LEAVE_LOOK_MS 20 /* not everything that leaving waits for wakes us */
 #define NO_INDEX      UINT32_MAX
 
 /* LeakSanitizer's; not there in other builds. */
@@ -54,7 +55,8 @@ struct kafka_consumer {
     struct kafka_held *spare;
     bool was_assigned;
     bool paused;
-    bool leaves;   /* no more records */
+    bool leaves; /* no more records */
+    bool unsubscribes;
     bool has_left; /* librdkafka was told */
     struct mono_ms leave_by;
     loop_fn *on_closed;
@@ -308,7 +310,8 @@ static void handle_committed(struct kafka_consumer *consumer, rd_kafka_event_t *
     kafka_error_set(&error, commit_error_kind(err), err, NULL);
     CLEANUP(mem_freep) struct kafka_partition *partitions = to_partitions(consumer, list);
     for (int i = 0; i < list->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        if (partitions[i].index != NO_INDEX)
+        /* A partition that had nothing new is in the list, too, without an offset. */
+        if (partitions[i].index != NO_INDEX && partitions[i].offset >= 0)
             consumer->assignments[partitions[i].index].committed_offset = partitions[i].offset;
     consumer->callbacks.on_committed(consumer->client.ctx, partitions, (size_t)list->cnt,
                                      err == RD_KAFKA_RESP_ERR_NO_ERROR ? NULL : &error);
@@ -373,6 +376,45 @@ static bool handle_records(struct kafka_consumer *consumer)
     return false;
 }
 
+static bool has_partitions(const struct kafka_consumer *consumer)
+{
+    for (uint32_t i = 0; i < consumer->assignment_count; i++)
+        if (consumer->assignments[i].state != ASSIGNMENT_FREE)
+            return true;
+    return false;
+}
+
+static bool is_subscribed(const struct kafka_consumer *consumer)
+{
+    rd_kafka_topic_partition_list_t *topics = NULL;
+    if (rd_kafka_subscription(consumer->client.rk, &topics) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    bool is_any = topics->cnt > 0;
+    rd_kafka_topic_partition_list_destroy(topics);
+    return is_any;
+}
+
+/* librdkafka 2.0.2 closes a cooperative member without partitions without a LeaveGroup: the next
+ * rebalance would wait for the end of its session, and records with it. Unsubscribing sends one;
+ * while the group rebalances it is put off until that is done. */
+static bool is_out_of_the_group(struct kafka_consumer *consumer)
+{
+    if (has_partitions(consumer))
+        return true;
+    if (!consumer->unsubscribes) {
+        consumer->unsubscribes = true;
+        rd_kafka_unsubscribe(consumer->client.rk);
+    }
+    return !is_subscribed(consumer);
+}
+
+static bool may_leave(struct kafka_consumer *consumer)
+{
+    /* The commit that leaving itself makes may wait behind a JoinGroup, and is refused then. */
+    return (is_committed(consumer) && is_out_of_the_group(consumer)) ||
+           loop_now(consumer->client.loop).mono.ms >= consumer->leave_by.ms;
+}
+
 static void leave(struct kafka_consumer *consumer)
 {
     consumer->has_left = true;
@@ -392,9 +434,7 @@ static void on_wake(struct kafka_client *client)
     bool records_done = handle_records(consumer);
     if (!events_done || !records_done)
         kafka_client_wake(client);
-    /* The commit that leaving itself makes may wait behind a JoinGroup, and is refused then. */
-    if (consumer->leaves && !consumer->has_left && !client->is_closing &&
-        (is_committed(consumer) || loop_now(client->loop).mono.ms >= consumer->leave_by.ms))
+    if (consumer->leaves && !consumer->has_left && !client->is_closing && may_leave(consumer))
         leave(consumer);
     if (consumer->has_left && consumer->on_closed != NULL && !client->is_closing &&
         rd_kafka_consumer_closed(client->rk)) {
@@ -555,8 +595,7 @@ void kafka_consumer_close(struct kafka_consumer *consumer, loop_fn *on_closed)
     consumer->leaves = true;
     consumer->on_closed = on_closed;
     consumer->leave_by = mono_add(loop_now(consumer->client.loop).mono, LEAVE_WAIT_MS);
-    CHECK(uv_timer_start(&consumer->keep_alive, on_keep_alive, LEAVE_WAIT_MS + 1, LEAVE_WAIT_MS) ==
-          0);
+    CHECK(uv_timer_start(&consumer->keep_alive, on_keep_alive, LEAVE_LOOK_MS, LEAVE_LOOK_MS) == 0);
     kafka_client_wake(&consumer->client);
 }
 
