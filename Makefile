@@ -224,6 +224,9 @@ native-up: deps-native ## start the native stack: Kafka, LocalStack (SQS=elastic
 native-down: ## stop what `make native-up` started
 	@tests/native/down
 
+test-native: all ## the end-to-end tests on Kafka, LocalStack and ElasticMQ, DynamoDB Local; "N passed, N failed"
+	@tests/native/run
+
 e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
 	@VARIANT=$(VARIANT) tests/e2e/run
 
@@ -246,7 +249,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down e2e e2e-full differential test image clean help FORCE
+.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -5,6 +5,16 @@ import pytest
 import stack as stack_module
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "embedded(reason): needs the embedded stack")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if stack_module.NATIVE else ():
+        if marker := item.get_closest_marker("embedded"):
+            item.add_marker(pytest.mark.skip(reason=f"embedded stack only: {marker.args[0]}"))
+
+
 @pytest.fixture(scope="session")
 def fast_stack(tmp_path_factory):
     """One replica of each program, short times."""

@@ -8,6 +8,8 @@ import pytest
 import stack as s
 import yaml
 
+pytestmark = pytest.mark.embedded("what compose runs is what tests/native starts")
+
 PROGRAMS = ["router", "scheduler", "relay"]
 SERVICES = yaml.safe_load((s.ROOT / "docker-compose.yml").read_text())["services"]
 NAMES = ("DELAYLINE_DELAY_QUEUE", "DELAYLINE_READY_QUEUE", "DELAYLINE_TIMER_QUEUE", "DELAYLINE_TABLE")

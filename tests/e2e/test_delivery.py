@@ -20,7 +20,7 @@ def test_two_replicas_of_each_both_paths(new_stack):
     for path in ("short", "long"):
         taken = sum(v for m in units for k, v in m.items() if k.startswith("delayline_records_total") and path in k)
         assert taken > 0, f"nothing took the {path} path"
-    if not SLOW_BUILD:
+    if not SLOW_BUILD and not s.NATIVE:  # tests/native/test_rate.py judges that
         assert report["delay_error_ms"]["p99"] <= 25, report
 
 

@@ -49,6 +49,7 @@ def demo(tmp_path):
         demo.process.wait(timeout=60)
 
 
+@pytest.mark.embedded("it is what make demo starts")
 @pytest.mark.parametrize("times", [1, 2])
 def test_ctrl_c_leaves_nothing_behind(demo, times):
     demo.wait_under_load()

@@ -18,12 +18,12 @@ def reasons(admin):
 def test_kafka_is_gone_for_a_while(new_stack):
     stack = new_stack()
     admins = stack.admins("router") + stack.admins("relay")
-    stack.emulator("/_emulator/kafka", {"do": "broker_down", "broker": 1})
+    stack.broker_down()
     for admin in admins:
         s.wait_until("not ready", 15, lambda: "Kafka" in reasons(admin))
         with urllib.request.urlopen(f"http://{admin}/healthz", timeout=5) as answer:
             assert answer.status == 200
-    stack.emulator("/_emulator/kafka", {"do": "broker_up", "broker": 1})
+    stack.broker_up()
     for admin in admins:
         s.wait_until("ready again", 30, lambda: reasons(admin) == "")
     code, report = stack.load(200, 100, "0..3s").verdict()

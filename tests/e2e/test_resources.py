@@ -6,6 +6,7 @@ import stack as s
 pytestmark = pytest.mark.skipif(s.VARIANT != "release", reason="figures of a release build only")
 
 
+@pytest.mark.embedded("the figure leaves out what a server takes to answer")
 @pytest.mark.parametrize("name", ["router", "scheduler", "relay"])
 def test_start_to_ready(fast_stack, name):
     times = []

@@ -47,6 +47,7 @@ def join_state(router):
     return next((text.split(" -> ")[1].split(" ")[0] for text in reversed(list(changes))), None)
 
 
+@pytest.mark.embedded("it makes the broker slow; tests/native/test_kafka.py has the real one")
 def test_sigterm_of_a_router_while_another_joins(new_stack):
     """What has been stored is committed although the group is between two generations."""
     stack = new_stack(settings={**s.FAST, **QUICK_JOINS})

@@ -1,10 +1,12 @@
 """While SQS throttles, what is held already goes before what could be taken in: no copies, little delay."""
 
+import pytest
 import stack as s
 
 QUEUE_CALLS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 
 
+@pytest.mark.embedded("no other server here throttles")
 def test_three_of_ten_calls_throttled(new_stack):
     stack = new_stack(settings=None)  # the design's own times: a visibility of 10 s
     faults = [{"operation": name, "per_mille": 300, "action": "throttle"} for name in QUEUE_CALLS]

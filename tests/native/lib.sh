@@ -262,5 +262,5 @@ native_stack_up() {
     [ -z "${NATIVE_ID:-}" ] || native_names "$NATIVE_ID"
     native_environment || return
     export DELAYLINE_STACK_DELAY_TOPIC=${DELAYLINE_DELAY_TOPICS%%[:,]*}
-    "$native_root/deploy/provision"
+    "$native_root/deploy/provision" >/dev/null
 }

@@ -1,0 +1,73 @@
+"""What only a real broker does: it restarts with its data, and rebalances a loaded group step by step."""
+
+import time
+
+import pytest
+import stack as s
+
+PARTITIONS = "delayline_kafka_partitions_assigned"
+
+
+def assigned(admin):
+    return s.metrics(admin).get(PARTITIONS, 0)
+
+
+def settled(admins, partitions):
+    own = [assigned(admin) for admin in admins]
+    return sum(own) == partitions and min(own) > 0
+
+
+def delivered(stack):
+    return sum(
+        value
+        for admin in stack.admins("relay")
+        for name, value in s.metrics(admin).items()
+        if name.startswith("delayline_records_total") and "delivered" in name
+    )
+
+
+def test_the_broker_restarts_in_mid_run(new_stack):
+    stack = new_stack(routers=2, schedulers=2, relays=2)
+    run = stack.load(4000, 200, "0..12s", "--targets", "3", "--drain", "60s")
+    s.wait_until("records are delivered", 30, lambda: delivered(stack) > 500)
+    stack.broker_down()
+    stack.broker_up()
+    code, report = run.verdict()
+    assert report["sent"] == 4000
+    assert code == 0 and s.clean(report), report
+
+
+@pytest.mark.parametrize("after", [0, 3.5])
+def test_a_router_leaves_while_it_joins(new_stack, after):
+    """Whatever it had by then, the group does not wait for the end of its session (45 s)."""
+    stack = new_stack()
+    run = stack.load(1000, 100, "0..2s")
+    router = stack.start("router")
+    router.wait_ready()
+    time.sleep(after)
+    code, seconds = router.stop()
+    assert code == 0 and seconds < 8, router.log_path.read_text()[-3000:]
+    code, report = run.verdict()
+    assert code == 0 and s.clean(report), report
+    assert report["delay_error_ms"]["max"] < 10000, report
+    began = time.monotonic()
+    stack.down()
+    assert time.monotonic() - began < 5, "the router that stays takes long to stop"
+
+
+def test_routers_join_and_leave_under_load(new_stack):
+    """Cooperative: who stays keeps what it has, but for what the newcomer gets; a clean leave repeats nothing."""
+    stack = new_stack(routers=2, relays=2)
+    partitions = int(stack.env["DELAYLINE_STACK_DELAY_PARTITIONS"])
+    run = stack.load(8000, 500, "0..10s")
+    s.wait_until("records are delivered", 30, lambda: delivered(stack) > 500)
+    third = stack.start("router")
+    everyone = [*stack.admins("router"), third.admin()]
+    s.wait_until("three share", 30, lambda: settled(everyone, partitions))
+    assert all(assigned(admin) == partitions / 3 for admin in everyone)
+    code, _ = third.stop()
+    assert code == 0, third.log_path.read_text()[-3000:]
+    s.wait_until("two share", 30, lambda: settled(stack.admins("router"), partitions))
+    code, report = run.verdict()
+    assert report["sent"] == 8000
+    assert code == 0 and s.clean(report), report
