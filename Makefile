@@ -224,7 +224,8 @@ native-up: deps-native ## start the native stack: Kafka, LocalStack (SQS=elastic
 native-down: ## stop what `make native-up` started
 	@tests/native/down
 
-test-native: all ## the end-to-end tests on Kafka, LocalStack and ElasticMQ, DynamoDB Local; "N passed, N failed"
+test-native: deps-build ## the end-to-end tests on Kafka, LocalStack and ElasticMQ, DynamoDB Local; "N passed, N failed"
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" programs
 	@tests/native/run
 
 e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
