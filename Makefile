@@ -225,7 +225,7 @@ native-down: ## stop what `make native-up` started
 	@tests/native/down
 
 test-native: deps-build ## the end-to-end tests on Kafka, LocalStack and ElasticMQ, DynamoDB Local; "N passed, N failed"
-	@$(MAKE) --no-print-directory -s -j"$$(nproc)" programs
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
 	@tests/native/run
 
 e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
