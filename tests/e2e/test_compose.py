@@ -119,5 +119,5 @@ def test_demo_command(new_stack):
     for name in ("--records", "--rate", "--delay"):
         del options[name]
     rest = [word for pair in options.items() for word in pair]
-    code, report = running.load(1000, 250, "0..30s", *rest).verdict()
+    code, report = running.load(1000, 250, "0..30s", *rest, "--poison", "20").verdict()
     assert code == 0 and s.clean(report) and report["dead_lettered"] > 0
