@@ -13,7 +13,7 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-VARIANTS := release debug asan tsan cov analyze
+VARIANTS := release debug asan tsan cov analyze chaos
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is unknown; it is one of: $(VARIANTS))
 endif
@@ -45,6 +45,8 @@ SANITIZE := -fno-omit-frame-pointer -fno-sanitize-recover=all
 UNOPTIMISED := -O0 -Wformat-truncation=1 -Wformat-overflow=1
 
 flags_release := -O2 -g $(HARDEN) -fno-common -fPIE
+# Release, and places where tests may kill it: common/kill_point.h.
+flags_chaos   := $(flags_release) -DKILL_POINTS
 flags_debug   := $(UNOPTIMISED) -g3 -fno-common -fPIE
 flags_asan    := -O1 -g -fsanitize=address,undefined $(SANITIZE) -fno-common -fPIE -Wno-stack-usage
 flags_tsan    := -O1 -g -fsanitize=thread $(SANITIZE) -fno-common -fPIE -Wno-stack-usage
@@ -52,6 +54,7 @@ flags_cov     := $(UNOPTIMISED) -g --coverage -fno-common -fPIE
 flags_analyze := -O1 -g -fanalyzer -fno-common -fPIE
 
 ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
+ldflags_chaos   := $(ldflags_release)
 ldflags_debug   := -pie
 ldflags_asan    := -pie -fsanitize=address,undefined
 ldflags_tsan    := -pie -fsanitize=thread
@@ -80,7 +83,7 @@ LIB       := $(BUILD)/libdelayline.a
 IO_SRCS := $(addprefix common/,loop.c http.c http_request.c aws_credentials.c aws_credentials_local.c aws_credentials_fetch.c \
              aws_credentials_container.c aws_credentials_web_identity.c aws_credentials_imds.c \
              aws_client.c aws_services.c aws_settings.c sqs.c dynamodb.c config.c config_foreign.c log.c admin.c admin_ask.c program.c program_metrics.c table_setup.c \
-             dependency_check.c) \
+             dependency_check.c kill_point.c) \
            $(wildcard common/kafka_*.c) $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))
 CORE_OBJS := $(foreach p,$(PROGRAMS),$(filter $(OBJ)/$(p)/$(p)_core%,$(PURE_OBJS)))
@@ -234,6 +237,10 @@ e2e: all ## end-to-end tests with the binaries of VARIANT on the embedded stack
 e2e-full: all ## the same and 50,000 records at 2,000/s on two replicas of each program
 	@E2E_FULL=1 VARIANT=$(VARIANT) tests/e2e/run
 
+chaos: deps-build ## kills, stops, starves and cuts off the real programs; what that may cost is judged (build/chaos)
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
+	@tests/chaos/run
+
 differential: $(BUILD)/differential ## SQS and DynamoDB case by case: the emulator against AWS's documents, other servers against it
 	@VARIANT=$(VARIANT) tests/differential/run
 
@@ -250,7 +257,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
+.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full chaos differential test image clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

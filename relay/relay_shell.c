@@ -9,6 +9,7 @@
 #include "relay/relay_shell.h"
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "common/readiness.h"
 #include "relay/relay_shell_internal.h"
@@ -185,12 +186,14 @@ static void shell_start(void *shell)
     s->headers = mem_calloc(RECORD_HEADERS_MAX + RELAY_HEADERS_ADDED, sizeof(*s->headers));
     relay_core_init(s->core, &s->limits, s->core_storage, loop_random_seed());
     s->started = true;
+    KILL_POINT("relay.started");
     relay_shell_feed(s, &(struct relay_event){.type = RELAY_TICK});
 }
 
 static void shell_stop(void *shell)
 {
     struct relay_shell *s = shell;
+    KILL_POINT("relay.stopping");
     s->stopping = true;
     relay_shell_feed(s, &(struct relay_event){.type = RELAY_STOP});
 }

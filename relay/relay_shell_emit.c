@@ -11,6 +11,7 @@
 
 #include "common/check.h"
 #include "common/delay.h"
+#include "common/kill_point.h"
 #include "relay/relay_shell_internal.h"
 
 #define NUMBER_SIZE 32
@@ -181,6 +182,7 @@ static void report_refused(struct relay_shell *s, struct relay_ref slot, uint32_
 void relay_shell_emit(struct relay_shell *s, const struct relay_emit *emit)
 {
     struct relay_event event = {.type = RELAY_EMITTED, .emitted = {.slot = emit->slot}};
+    KILL_POINT("relay.emit");
     for (uint32_t i = 0; i < emit->count; i++) {
         struct error error;
         enum status status = emit_one(s, emit->slot, emit->first + i, &error);
@@ -190,7 +192,9 @@ void relay_shell_emit(struct relay_shell *s, const struct relay_emit *emit)
         event.emitted.taken++;
         if (status != STATUS_OK)
             report_refused(s, emit->slot, emit->first + i, &error);
+        KILL_POINT("relay.produced");
     }
+    KILL_POINT("relay.emitted");
     relay_shell_feed(s, &event);
 }
 
@@ -232,8 +236,10 @@ void relay_shell_dead_letter(struct relay_shell *s, const struct relay_dead_lett
 
     struct error error;
     enum status status = kafka_produce(s->producer, &message, &error);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        KILL_POINT("relay.dead_letter_produced");
         return;
+    }
     if (status != STATUS_FULL)
         s->last_dead_letter_error = error;
     struct relay_event event = {.type = RELAY_REPORT, .report = report_of(s, message.id)};
@@ -250,7 +256,9 @@ static void on_report(void *ctx, uint64_t id, enum outcome outcome, const struct
     struct relay_event event = {.type = RELAY_REPORT, .report = report_of(s, id)};
     event.report.outcome = outcome;
     enum relay_queue queue = s->held[event.report.slot.index].queue;
+    KILL_POINT("relay.reported");
     if (event.report.dead_letter) {
+        KILL_POINT("relay.dead_letter_reported");
         s->last_dead_letter_error = *error;
         s->dead_lettered[queue] += outcome == OUTCOME_DONE;
     } else if (outcome == OUTCOME_DONE) {
@@ -262,6 +270,7 @@ static void on_report(void *ctx, uint64_t id, enum outcome outcome, const struct
         event.report.in_company = event.report.refusal == RELAY_REFUSED_TARGET_REFUSED;
     }
     relay_shell_feed(s, &event);
+    KILL_POINT("relay.report_noted");
 }
 
 static void on_fatal(void *ctx, const struct error *error)

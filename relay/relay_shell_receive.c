@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/encode.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "relay/relay_shell_internal.h"
 
@@ -144,6 +145,7 @@ static void take_message(struct relay_shell *s, const struct relay_shell_poll *p
         buf_append_slice(&h->body, m->body);
     CHECK(!s->inside); /* s->raw is this message's until the event has been dealt with */
     relay_shell_feed(s, &event);
+    KILL_POINT("relay.message_taken");
 }
 
 /* For /readyz. A throttle or a reset connection now and then is no failure of the queue. */
@@ -166,6 +168,8 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
     struct relay_shell *s = poll->shell;
     struct relay_shell_queue *queue = &s->queues[poll->queue];
     size_t taken = error->kind == ERROR_NONE ? MIN(count, RELAY_POLL_MESSAGES) : 0;
+    if (taken > 0)
+        KILL_POINT("relay.received");
     for (size_t i = 0; i < taken; i++)
         take_message(s, poll, &messages[i]);
     bool held_back = aws_client_held_back(error);
@@ -179,6 +183,8 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
                                            .throttled = error->kind == ERROR_THROTTLED,
                                            .held_back_ms = held_back ? error->retry_after_ms : 0}};
     relay_shell_feed(s, &event);
+    if (taken > 0)
+        KILL_POINT("relay.poll_noted");
 }
 
 void relay_shell_poll(struct relay_shell *s, const struct relay_poll *effect)
@@ -213,14 +219,15 @@ void relay_shell_hold(struct relay_shell *s, struct relay_ref slot)
         encode_base64(buf_slice(&s->raw), &h->body);
         log_undecodable(s, h, &error);
     }
+    KILL_POINT("relay.held");
     relay_shell_feed(s, &event);
 }
 
 /* --- batches --------------------------------------------------------------------------------- */
 
-static void on_called(void *ctx, const struct sqs_entry_result *results, size_t count)
+static void note_called(struct relay_shell_batch *batch, const struct sqs_entry_result *results,
+                        size_t count)
 {
-    struct relay_shell_batch *batch = ctx;
     struct relay_event event = {.type = RELAY_CALLED,
                                 .called = {.batch = batch->ref, .count = (uint32_t)count}};
     for (size_t i = 0; i < count; i++)
@@ -229,6 +236,18 @@ static void on_called(void *ctx, const struct sqs_entry_result *results, size_t 
                                        .kind = results[i].error.kind,
                                        .receipt_ended = sqs_wire_receipt_ended(&results[i].error)};
     relay_shell_feed(batch->shell, &event);
+}
+
+static void on_deleted(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("relay.deleted");
+    note_called(ctx, results, count);
+}
+
+static void on_visibility_changed(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("relay.visibility_changed");
+    note_called(ctx, results, count);
 }
 
 void relay_shell_call(struct relay_shell *s, const struct relay_batch *effect, bool is_delete)
@@ -243,8 +262,12 @@ void relay_shell_call(struct relay_shell *s, const struct relay_batch *effect, b
         entries[i] = (struct sqs_visibility_entry){receipts[i], effect->seconds[i]};
     }
     const char *url = s->queues[effect->queue].url;
-    if (is_delete)
-        sqs_delete_batch(s->aws.sqs, url, receipts, effect->count, on_called, batch);
-    else
-        sqs_change_visibility_batch(s->aws.sqs, url, entries, effect->count, on_called, batch);
+    if (is_delete) {
+        KILL_POINT("relay.delete");
+        sqs_delete_batch(s->aws.sqs, url, receipts, effect->count, on_deleted, batch);
+    } else {
+        KILL_POINT("relay.change_visibility");
+        sqs_change_visibility_batch(s->aws.sqs, url, entries, effect->count, on_visibility_changed,
+                                    batch);
+    }
 }

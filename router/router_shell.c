@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "common/readiness.h"
 #include "router/router_shell_internal.h"
@@ -83,6 +84,7 @@ static void carry_out(struct router_shell *s, const struct router_effect *effect
         return;
     case ROUTER_EFFECT_CLOSE:
         push_encoded(s, effect->id, router_bodies_close(s->bodies, slot), 0);
+        KILL_POINT("router.envelope_closed");
         return;
     case ROUTER_EFFECT_STORE_LARGE:
         store_large(s, effect->id);
@@ -127,6 +129,7 @@ static void step(struct router_shell *s, const struct router_event *event)
 static void on_left_group(void *ctx)
 {
     struct router_shell *s = ctx;
+    KILL_POINT("router.left_group");
     program_idle(s->program);
 }
 
@@ -240,6 +243,7 @@ static void on_table_set_up(void *ctx, const struct table_setup_result *result,
     if (result != NULL) {
         log_event(s->log, LOG_INFO, "table_set_up", LOG_NUMBER("shards", result->shards),
                   LOG_NUMBER("shards_most", result->shards_most));
+        KILL_POINT("router.table_set_up");
         begin(s, result->shards);
         return;
     }
@@ -275,6 +279,7 @@ static void shell_start(void *shell)
 static void shell_stop(void *shell)
 {
     struct router_shell *s = shell;
+    KILL_POINT("router.stopping");
     s->stopping = true;
     if (s->consumer == NULL) {
         program_idle(s->program);

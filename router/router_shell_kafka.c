@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "router/router_shell_internal.h"
 
@@ -70,6 +71,7 @@ static void on_record(void *ctx, const struct kafka_record *k)
 {
     struct router_shell *s = ctx;
     struct delay_request request;
+    KILL_POINT("router.polled");
     struct router_event event = {.type = ROUTER_EVENT_RECORD};
     event.record.partition = k->partition_index;
     event.record.offset = k->offset;
@@ -88,6 +90,7 @@ static void on_record(void *ctx, const struct kafka_record *k)
     }
     router_shell_run(s, &event);
     s->record = NULL;
+    KILL_POINT("router.taken");
 }
 
 /* --- rebalances ------------------------------------------------------------------------------ */
@@ -114,6 +117,7 @@ static void on_assigned(void *ctx, const struct kafka_partition *partitions, siz
     s->assigned += (uint32_t)count;
     log_event(s->log, LOG_INFO, "partitions_assigned", LOG_NUMBER("count", count),
               LOG_NUMBER("held", s->assigned));
+    KILL_POINT("router.assigned");
 }
 
 static void on_revoked(void *ctx, const struct kafka_partition *partitions, size_t count, bool lost)
@@ -131,6 +135,7 @@ static void on_revoked(void *ctx, const struct kafka_partition *partitions, size
     }
     log_event(s->log, lost ? LOG_WARN : LOG_INFO, "partitions_revoked", LOG_NUMBER("count", count),
               LOG_BOOL("lost", lost));
+    KILL_POINT("router.revoked");
     router_shell_run(s, &event);
 }
 
@@ -139,6 +144,7 @@ void router_shell_release(struct router_shell *s)
     CHECK(s->assigned >= s->revoked_count);
     s->assigned -= (uint32_t)s->revoked_count;
     kafka_consumer_release(s->consumer, s->revoked, s->revoked_count);
+    KILL_POINT("router.released");
     s->revoked_count = 0;
 }
 
@@ -161,6 +167,7 @@ void router_shell_commit(struct router_shell *s, uint64_t id)
     struct router_event event = {.type = ROUTER_EVENT_COMMITTED};
     event.committed.id = id;
     event.committed.done = kafka_consumer_commit(s->consumer, partitions, count) == STATUS_OK;
+    KILL_POINT("router.offsets_stored");
     router_shell_push(s, &event);
 }
 
@@ -170,6 +177,7 @@ static void on_committed(void *ctx, const struct kafka_partition *partitions, si
     struct router_shell *s = ctx;
     (void)partitions;
     (void)count;
+    KILL_POINT("router.committed");
     if (error != NULL && router_shell_may_log(s, &s->send_log))
         log_error(s->log, "commit_failed", error);
 }

@@ -5,6 +5,7 @@
 
 #include "common/check.h"
 #include "common/encode.h"
+#include "common/kill_point.h"
 #include "router/router_shell_internal.h"
 #include "router/router_result.h"
 
@@ -37,22 +38,26 @@ static void on_sqs(void *ctx, const struct sqs_entry_result *results, size_t cou
 {
     const struct router_call_ctx *call = ctx;
     struct router_event event = {.type = ROUTER_EVENT_SENT};
+    KILL_POINT("router.sqs_answered");
     event.sent.call = call->call;
     for (size_t i = 0; i < count; i++)
         add_result(call->shell, &event, i, ROUTER_SQS, results[i].outcome, &results[i].error);
     aws_services_follow_clock(&call->shell->aws);
     router_shell_run(call->shell, &event);
+    KILL_POINT("router.sqs_noted");
 }
 
 static void on_table(void *ctx, const struct dynamodb_put_result *results, size_t count)
 {
     const struct router_call_ctx *call = ctx;
     struct router_event event = {.type = ROUTER_EVENT_SENT};
+    KILL_POINT("router.table_answered");
     event.sent.call = call->call;
     for (size_t i = 0; i < count; i++)
         add_result(call->shell, &event, i, ROUTER_TABLE, results[i].outcome, &results[i].error);
     aws_services_follow_clock(&call->shell->aws);
     router_shell_run(call->shell, &event);
+    KILL_POINT("router.table_noted");
 }
 
 /* --- sends ----------------------------------------------------------------------------------- */
@@ -141,10 +146,13 @@ void router_shell_send(struct router_shell *s, const struct router_effect *effec
     CHECK(router_slot(effect->id) < ARRAY_LEN(s->calls));
     struct router_call_ctx *call = &s->calls[router_slot(effect->id)];
     *call = (struct router_call_ctx){s, effect->id, effect->service};
-    if (effect->service == ROUTER_SQS)
+    if (effect->service == ROUTER_SQS) {
+        KILL_POINT("router.sqs_send");
         send_sqs(s, effect, call);
-    else
+    } else {
+        KILL_POINT("router.table_send");
         send_table(s, effect, call);
+    }
 }
 
 /* --- dead letters ---------------------------------------------------------------------------- */
@@ -170,6 +178,7 @@ void router_shell_on_report(void *ctx, uint64_t id, enum outcome outcome, const 
 {
     struct router_shell *s = ctx;
     struct router_event event;
+    KILL_POINT("router.dead_letter_reported");
     note_dead_letter(s, outcome, error);
     dead_lettered(&event, id, outcome);
     router_shell_run(s, &event);
@@ -187,8 +196,10 @@ static void produce(struct router_shell *s, uint64_t id, const struct router_dea
         .id = id,
     };
     struct error error;
-    if (kafka_produce(s->producer, &message, &error) == STATUS_OK)
+    if (kafka_produce(s->producer, &message, &error) == STATUS_OK) {
+        KILL_POINT("router.dead_letter_produced");
         return;
+    }
     struct router_event event;
     note_dead_letter(s, OUTCOME_FAILED, &error);
     dead_lettered(&event, id, OUTCOME_FAILED);

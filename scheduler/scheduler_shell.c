@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
@@ -181,6 +182,7 @@ static void begin_core(struct scheduler_shell *shell, uint32_t shards_most)
 static void on_set_up(void *ctx, const struct table_setup_result *result, const struct error *error)
 {
     struct scheduler_shell *shell = ctx;
+    KILL_POINT("scheduler.table_set_up");
     shell->setup = NULL;
     shell->setup_error = *error;
     if (shell->stopping) {
@@ -215,6 +217,7 @@ static void shell_start(void *untyped)
 static void shell_stop(void *untyped)
 {
     struct scheduler_shell *shell = untyped;
+    KILL_POINT("scheduler.stopping");
     shell->stopping = true;
     if (shell->core != NULL)
         scheduler_shell_step(shell, &(struct scheduler_event){.kind = SCHEDULER_EVENT_STOP});

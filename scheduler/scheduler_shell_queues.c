@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
@@ -12,9 +13,8 @@ static bool is_expected(enum scheduler_event_kind kind, const struct error *erro
            sqs_wire_receipt_ended(error);
 }
 
-static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t count)
+static void note_batch(struct call call, const struct sqs_entry_result *results, size_t count)
 {
-    struct call call = scheduler_shell_call_end(ctx);
     CHECK(count <= SCHEDULER_BATCH_MAX);
     struct scheduler_event event = {.kind = call.kind, .id = call.id};
     const struct error *first = NULL;
@@ -30,6 +30,12 @@ static void on_batch(void *ctx, const struct sqs_entry_result *results, size_t c
 }
 
 /* --- timer queue ----------------------------------------------------------------------------- */
+
+static void on_ticks_sent(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("scheduler.ticks_sent");
+    note_batch(scheduler_shell_call_end(ctx), results, count);
+}
 
 void scheduler_shell_send_ticks(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect)
@@ -47,9 +53,10 @@ void scheduler_shell_send_ticks(struct scheduler_shell *shell,
             .deduplication_id = slice_from_str(bodies[i]),
         };
     }
+    KILL_POINT("scheduler.ticks_send");
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_SENT);
     sqs_send_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], entries, effect->count,
-                   effect->is_retry, on_batch, call);
+                   effect->is_retry, on_ticks_sent, call);
 }
 
 static struct scheduler_message read_message(const struct sqs_message *message)
@@ -68,6 +75,8 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
     struct call call = scheduler_shell_call_end(ctx);
     struct scheduler_message ticks[SCHEDULER_BATCH_MAX];
     CHECK(count <= SCHEDULER_BATCH_MAX);
+    if (count > 0)
+        KILL_POINT("scheduler.ticks_received");
     for (size_t i = 0; i < count; i++) {
         struct tick_slot *slot = &call.shell->ticks[call.slots[i]];
         mem_free(slot->receipt_handle);
@@ -102,6 +111,12 @@ void scheduler_shell_receive(struct scheduler_shell *shell, const struct schedul
     sqs_receive(shell->aws.sqs, &spec, on_received, call);
 }
 
+static void on_visibility_set(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("scheduler.lease_extended");
+    note_batch(scheduler_shell_call_end(ctx), results, count);
+}
+
 void scheduler_shell_set_visibility(struct scheduler_shell *shell,
                                     const struct scheduler_effect *effect)
 {
@@ -115,22 +130,35 @@ void scheduler_shell_set_visibility(struct scheduler_shell *shell,
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_VISIBILITY_SET);
     sqs_change_visibility_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], entries,
-                                effect->count, on_batch, call);
+                                effect->count, on_visibility_set, call);
+}
+
+static void on_ticks_deleted(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("scheduler.ticks_deleted");
+    note_batch(scheduler_shell_call_end(ctx), results, count);
 }
 
 void scheduler_shell_delete_ticks(struct scheduler_shell *shell,
                                   const struct scheduler_effect *effect)
 {
     struct slice handles[SCHEDULER_BATCH_MAX];
+    KILL_POINT("scheduler.ticks_delete");
     for (uint32_t i = 0; i < effect->count; i++)
         handles[i] = slice_from_str(shell->ticks[effect->ticks.slots[i]].receipt_handle);
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_TICKS_DELETED);
     sqs_delete_batch(shell->aws.sqs, shell->queue_urls[QUEUE_TIMER], handles, effect->count,
-                     on_batch, call);
+                     on_ticks_deleted, call);
 }
 
 /* --- ready queue ----------------------------------------------------------------------------- */
+
+static void on_packs_sent(void *ctx, const struct sqs_entry_result *results, size_t count)
+{
+    KILL_POINT("scheduler.packs_sent");
+    note_batch(scheduler_shell_call_end(ctx), results, count);
+}
 
 void scheduler_shell_send_packs(struct scheduler_shell *shell,
                                 const struct scheduler_effect *effect)
@@ -154,7 +182,8 @@ void scheduler_shell_send_packs(struct scheduler_shell *shell,
         };
         begin = ends[i];
     }
+    KILL_POINT("scheduler.packs_send");
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_PACKS_SENT);
     sqs_send_batch(shell->aws.sqs, shell->queue_urls[QUEUE_READY], entries, effect->count,
-                   effect->is_retry, on_batch, call);
+                   effect->is_retry, on_packs_sent, call);
 }

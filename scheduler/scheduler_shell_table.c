@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/kill_point.h"
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
@@ -33,6 +34,7 @@ static void on_meta(void *ctx, const struct dynamodb_item *item, const struct er
 {
     struct call call = scheduler_shell_call_end(ctx);
     int64_t shards_most = 0;
+    KILL_POINT("scheduler.meta_read");
     log_failure(call.shell, "meta_read_failed", error);
     struct scheduler_event event = {
         .kind = SCHEDULER_EVENT_META_READ, .id = call.id, .result = table_result(error)};
@@ -84,9 +86,9 @@ static bool read_cursor(const struct dynamodb_item *item, struct scheduler_curso
     return true;
 }
 
-static void on_cursor(void *ctx, const struct dynamodb_item *item, const struct error *error)
+static void note_cursor(struct call call, const struct dynamodb_item *item,
+                        const struct error *error)
 {
-    struct call call = scheduler_shell_call_end(ctx);
     struct scheduler_event event = {
         .kind = call.kind, .id = call.id, .result = table_result(error)};
     log_failure(call.shell, "cursor_call_failed", error);
@@ -100,6 +102,24 @@ static void on_cursor(void *ctx, const struct dynamodb_item *item, const struct 
     scheduler_shell_step(call.shell, &event);
 }
 
+static void on_cursor_read(void *ctx, const struct dynamodb_item *item, const struct error *error)
+{
+    KILL_POINT("scheduler.cursor_read");
+    note_cursor(scheduler_shell_call_end(ctx), item, error);
+}
+
+static void on_fence(void *ctx, const struct dynamodb_item *item, const struct error *error)
+{
+    KILL_POINT("scheduler.fence_written");
+    note_cursor(scheduler_shell_call_end(ctx), item, error);
+}
+
+static void on_cursor_moved(void *ctx, const struct dynamodb_item *item, const struct error *error)
+{
+    KILL_POINT("scheduler.cursor_moved");
+    note_cursor(scheduler_shell_call_end(ctx), item, error);
+}
+
 void scheduler_shell_read_cursor(struct scheduler_shell *shell,
                                  const struct scheduler_effect *effect)
 {
@@ -107,7 +127,7 @@ void scheduler_shell_read_cursor(struct scheduler_shell *shell,
     table_cursor_pk(effect->shard, pk);
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_READ);
     dynamodb_get(shell->aws.dynamodb, shell->config->settings.table, slice_from_str(pk),
-                 SLICE_LITERAL("-"), on_cursor, call);
+                 SLICE_LITERAL("-"), on_cursor_read, call);
 }
 
 static struct dynamodb_attribute text(const char *name, struct slice value)
@@ -135,7 +155,8 @@ void scheduler_shell_write_fence(struct scheduler_shell *shell,
     };
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_WRITTEN);
-    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_cursor, call);
+    KILL_POINT("scheduler.fence_write");
+    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_fence, call);
 }
 
 void scheduler_shell_move_cursor(struct scheduler_shell *shell,
@@ -157,7 +178,9 @@ void scheduler_shell_move_cursor(struct scheduler_shell *shell,
     };
     struct call *call =
         scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_CURSOR_WRITTEN);
-    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_cursor, call);
+    KILL_POINT("scheduler.cursor_move");
+    dynamodb_update(shell->aws.dynamodb, shell->config->settings.table, &write, on_cursor_moved,
+                    call);
 }
 
 /* --- pages ----------------------------------------------------------------------------------- */
@@ -185,6 +208,8 @@ static void on_page(void *ctx, const struct dynamodb_item *items, size_t count, 
 {
     struct call call = scheduler_shell_call_end(ctx);
     struct scheduler_shell *shell = call.shell;
+    if (count > 0)
+        KILL_POINT("scheduler.page_read");
     log_failure(shell, "page_read_failed", error);
     if (shell->pages[call.page].call != call.id)
         return; /* the shard was left meanwhile */

@@ -56,6 +56,7 @@ class Program:
     """One replica that the test itself holds, so that its exit code can be seen."""
 
     def __init__(self, name, env, directory):
+        self.name = name
         self.log_path = directory / f"{name}-{uuid.uuid4().hex[:8]}.log"
         self.started = time.monotonic()
         self.metrics_at_stop = {}

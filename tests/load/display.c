@@ -122,16 +122,17 @@ static void print_interrupted(FILE *out, const struct ledger *l, int signal)
             ledger_outstanding(l, l->ended_ms));
 }
 
-static const char *verdict(const struct ledger *l, int interrupted)
+static const char *verdict(const struct ledger *l, int interrupted, bool clean)
 {
     if (l->sent == 0)
         return interrupted != 0 ? "interrupted before anything was sent" : "nothing was sent";
-    if (!ledger_is_clean(l))
+    if (!clean)
         return interrupted != 0 ? "interrupted, and NOT CLEAN until then" : "NOT CLEAN";
     return interrupted != 0 ? "interrupted, nothing wrong until then" : "clean";
 }
 
-void display_verdict(FILE *out, const struct ledger *l, const double *cost, int interrupted)
+void display_verdict(FILE *out, const struct ledger *l, const double *cost, int interrupted,
+                     bool clean)
 {
     fprintf(out, "sent %" PRIu64 ", delivered %" PRIu64 ", dead-lettered %" PRIu64 "\n", l->sent,
             l->delivered, l->dead_lettered);
@@ -159,5 +160,5 @@ void display_verdict(FILE *out, const struct ledger *l, const double *cost, int 
     }
     if (interrupted != 0)
         print_interrupted(out, l, interrupted);
-    fprintf(out, "verdict: %s\n", verdict(l, interrupted));
+    fprintf(out, "verdict: %s\n", verdict(l, interrupted, clean));
 }

@@ -30,6 +30,7 @@ size_t display_line(char out[DISPLAY_LINE_SIZE], size_t width, uint64_t records,
                     const struct progress *progress, const struct ledger *ledger);
 
 /* cost NULL: not known. interrupted: the signal that broke the run off, 0: none. */
-void display_verdict(FILE *out, const struct ledger *ledger, const double *cost, int interrupted);
+void display_verdict(FILE *out, const struct ledger *ledger, const double *cost, int interrupted,
+                     bool clean);
 
 #endif

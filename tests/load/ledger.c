@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/compiler.h"
 
 /* state: bits 0-1 enum ack, 2-3 copies delivered, 4-5 copies dead-lettered (both stop at 3). */
 #define ACK_MASK        0x03U
@@ -26,6 +27,14 @@ void ledger_release(struct ledger *l)
 {
     free(l->due_after);
     free(l->state);
+    free(l->emitted_after);
+    free(l->copies);
+}
+
+void ledger_keep_times(struct ledger *l)
+{
+    l->emitted_after = calloc(l->records, sizeof(*l->emitted_after));
+    CHECK(l->emitted_after != NULL);
 }
 
 void ledger_plan(struct ledger *l, uint64_t id, int64_t due_ms)
@@ -76,12 +85,25 @@ void ledger_acknowledge(struct ledger *l, uint64_t id, enum ack ack)
     }
 }
 
+static void note_duplicate(struct ledger *l, uint64_t id, int64_t at_ms)
+{
+    l->duplicated++;
+    if (l->emitted_after == NULL)
+        return;
+    if ((l->copy_count & (l->copy_count - 1)) == 0) { /* full at each power of two */
+        size_t capacity = MAX(64, 2 * l->copy_count);
+        l->copies = realloc(l->copies, capacity * sizeof(*l->copies));
+        CHECK(l->copies != NULL);
+    }
+    l->copies[l->copy_count++] = (struct ledger_copy){id, at_ms};
+}
+
 /* Counts a copy; true if it is the first of all. */
-static bool count_copy(struct ledger *l, uint64_t id, unsigned shift)
+static bool count_copy(struct ledger *l, uint64_t id, unsigned shift, int64_t at_ms)
 {
     bool first = !is_settled(l, id);
     if (!first)
-        l->duplicated++;
+        note_duplicate(l, id, at_ms);
     else if (ack_of(l, id) == ACK_YES)
         l->settled++;
     else if (ack_of(l, id) == ACK_FAILED)
@@ -96,17 +118,27 @@ void ledger_deliver(struct ledger *l, uint64_t id, int64_t received_ms, int64_t 
     int64_t due_ms = ledger_due_ms(l, id);
     if (received_ms < due_ms || emitted_ms < due_ms)
         l->early++;
-    if (!count_copy(l, id, DELIVERED_SHIFT))
+    if (!count_copy(l, id, DELIVERED_SHIFT, emitted_ms))
         return;
     l->delivered++;
+    if (l->emitted_after != NULL)
+        l->emitted_after[id] = 1 + (uint32_t)MAX(emitted_ms - due_ms, 0);
     histogram_add(&l->error, received_ms - due_ms);
     histogram_add(&l->emission, emitted_ms - due_ms);
 }
 
-void ledger_dead_letter(struct ledger *l, uint64_t id)
+void ledger_dead_letter(struct ledger *l, uint64_t id, int64_t received_ms)
 {
-    if (count_copy(l, id, DEAD_SHIFT))
+    if (count_copy(l, id, DEAD_SHIFT, received_ms))
         l->dead_lettered++;
+}
+
+bool ledger_emitted_ms(const struct ledger *l, uint64_t id, int64_t *ret_ms)
+{
+    if (l->emitted_after == NULL || l->emitted_after[id] == 0)
+        return false;
+    *ret_ms = ledger_due_ms(l, id) + l->emitted_after[id] - 1;
+    return true;
 }
 
 void ledger_break_off(struct ledger *l, int64_t now_ms, int64_t drain_ms)
@@ -162,8 +194,13 @@ void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out)
     }
 }
 
+bool ledger_is_clean_but_for_duplicates(const struct ledger *l)
+{
+    return l->sent > 0 && ledger_lost(l) == 0 && l->early == 0 && l->corrupted == 0 &&
+           l->misrouted == 0 && l->unexpected == 0;
+}
+
 bool ledger_is_clean(const struct ledger *l)
 {
-    return l->sent > 0 && ledger_lost(l) == 0 && l->duplicated == 0 && l->early == 0 &&
-           l->corrupted == 0 && l->misrouted == 0 && l->unexpected == 0;
+    return ledger_is_clean_but_for_duplicates(l) && l->duplicated == 0;
 }

@@ -11,11 +11,21 @@
 
 enum ack { ACK_NONE = 0, ACK_YES, ACK_UNKNOWN, ACK_FAILED };
 
+/* A copy beyond the first: of which record, and when it was emitted or, dead-lettered, received. */
+struct ledger_copy {
+    uint64_t id;
+    int64_t at_ms;
+};
+
 struct ledger {
     uint64_t records;
     int64_t start_ms;    /* due offsets count from here */
     uint32_t *due_after; /* ms after start_ms */
     uint8_t *state;
+    /* Only if times are kept: of the first copy, ms after due and 1 more; 0: none yet. */
+    uint32_t *emitted_after;
+    struct ledger_copy *copies;
+    size_t copy_count;
 
     uint64_t sent; /* acknowledged by the broker */
     uint64_t failed;
@@ -37,6 +47,8 @@ struct ledger {
 
 void ledger_init(struct ledger *l, uint64_t records, int64_t start_ms);
 void ledger_release(struct ledger *l);
+/* For faults_judge: nine bytes a record from here on. Before anything is delivered. */
+void ledger_keep_times(struct ledger *l);
 
 void ledger_plan(struct ledger *l, uint64_t id, int64_t due_ms); /* before it is sent */
 int64_t ledger_due_ms(const struct ledger *l, uint64_t id);
@@ -44,7 +56,9 @@ void ledger_acknowledge(struct ledger *l, uint64_t id, enum ack ack);
 
 /* A copy in a target topic. emitted_ms: its timestamp. */
 void ledger_deliver(struct ledger *l, uint64_t id, int64_t received_ms, int64_t emitted_ms);
-void ledger_dead_letter(struct ledger *l, uint64_t id);
+void ledger_dead_letter(struct ledger *l, uint64_t id, int64_t received_ms);
+/* When the first copy was emitted; false: there is none, or no times are kept. */
+bool ledger_emitted_ms(const struct ledger *l, uint64_t id, int64_t *ret_ms);
 
 /* The run is broken off at now_ms: what was due less than drain_ms ago, or will be, may still come.
  * It is outstanding, not lost. */
@@ -58,5 +72,6 @@ uint64_t ledger_lost(const struct ledger *l);
 void ledger_print_lost(const struct ledger *l, unsigned most, FILE *out);
 /* All of the six are 0 and something was sent. */
 bool ledger_is_clean(const struct ledger *l);
+bool ledger_is_clean_but_for_duplicates(const struct ledger *l);
 
 #endif

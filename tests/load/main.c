@@ -7,6 +7,7 @@
 
 #include "tests/load/cost.h"
 #include "tests/load/display.h"
+#include "tests/load/faults.h"
 #include "tests/load/options.h"
 #include "tests/load/run.h"
 
@@ -17,6 +18,17 @@
 static void add_number(cJSON *json, const char *name, uint64_t value)
 {
     cJSON_AddNumberToObject(json, name, (double)value);
+}
+
+static void add_histogram(cJSON *json, const char *name, const struct histogram *h)
+{
+    cJSON *object = cJSON_AddObjectToObject(json, name);
+    add_number(object, "p50", (uint64_t)histogram_percentile(h, 50000));
+    add_number(object, "p90", (uint64_t)histogram_percentile(h, 90000));
+    add_number(object, "p99", (uint64_t)histogram_percentile(h, 99000));
+    add_number(object, "p99_9", (uint64_t)histogram_percentile(h, 99900));
+    add_number(object, "max", (uint64_t)h->max_ms);
+    add_number(object, "records", h->total);
 }
 
 static cJSON *make_report(const struct ledger *l, double seconds, const double *cost)
@@ -34,17 +46,41 @@ static cJSON *make_report(const struct ledger *l, double seconds, const double *
     cJSON_AddNumberToObject(json, "seconds", seconds);
     cJSON_AddNumberToObject(json, "records_per_second",
                             seconds > 0 ? (double)(l->delivered + l->dead_lettered) / seconds : 0);
-    cJSON *error = cJSON_AddObjectToObject(json, "delay_error_ms");
-    add_number(error, "p50", (uint64_t)histogram_percentile(&l->error, 50000));
-    add_number(error, "p90", (uint64_t)histogram_percentile(&l->error, 90000));
-    add_number(error, "p99", (uint64_t)histogram_percentile(&l->error, 99000));
-    add_number(error, "p99_9", (uint64_t)histogram_percentile(&l->error, 99900));
-    add_number(error, "max", (uint64_t)l->error.max_ms);
+    add_histogram(json, "delay_error_ms", &l->error);
+    add_histogram(json, "emission_error_ms", &l->emission);
     if (cost == NULL)
         cJSON_AddNullToObject(json, "cost_usd_per_million");
     else
         cJSON_AddNumberToObject(json, "cost_usd_per_million", *cost);
     return json;
+}
+
+static void add_judgement(cJSON *json, const struct judgement *j)
+{
+    cJSON *faults = cJSON_AddObjectToObject(json, "faults");
+    add_number(faults, "bound", j->bound);
+    add_number(faults, "explained", j->explained);
+    add_number(faults, "unexplained", j->unexplained);
+    add_number(faults, "recovered_after_ms", (uint64_t)j->recovered_after_ms);
+    add_histogram(faults, "before_ms", &j->before);
+    add_histogram(faults, "during_ms", &j->during);
+    add_histogram(faults, "after_ms", &j->after);
+}
+
+/* What the faults of the run explain; false: they cannot be read. */
+static bool judge(const struct options *options, const struct ledger *ledger, struct judgement *ret)
+{
+    struct faults faults;
+    bool ok = faults_read(options->faults, &faults);
+    if (ok) {
+        faults_judge(&faults, ledger, &options->plan, ret);
+        printf("faults %zu: duplicates explained %" PRIu64 " of at most %" PRIu64
+               ", unexplained %" PRIu64 "\n",
+               faults.count, ret->explained, ret->bound, ret->unexplained);
+        faults_print_unexplained(&faults, ledger, &options->plan, stdout);
+    }
+    faults_release(&faults);
+    return ok;
 }
 
 static bool write_report(const char *path, const cJSON *json)
@@ -92,10 +128,16 @@ int main(int argc, char **argv)
     bool clean = ran && ledger_is_clean(&ledger);
     if (run_interrupted != 0 && !ran)
         fprintf(stderr, "load: interrupted before anything was sent\n");
+    static struct judgement judgement; /* large */
+    bool judged = ran && options.faults != NULL && judge(&options, &ledger, &judgement);
+    if (options.faults != NULL)
+        clean = judged && judgement_is_good(&judgement, &ledger);
     if (ran)
-        display_verdict(stdout, &ledger, cost, run_interrupted);
+        display_verdict(stdout, &ledger, cost, run_interrupted, clean);
     if (options.report != NULL && ran) {
         cJSON *json = make_report(&ledger, seconds, cost);
+        if (judged)
+            add_judgement(json, &judgement);
         clean = write_report(options.report, json) && clean;
         cJSON_Delete(json);
     }

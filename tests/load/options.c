@@ -29,6 +29,14 @@ static const char help[] =
     "  --poison PER_MILLE   of the records break the contract and must be dead-lettered with their "
     "code\n"
     "  --report FILE        JSON\n"
+    "  --faults FILE        what was done to the programs meanwhile, read at the end: a JSON "
+    "object "
+    "a line with\n"
+    "                       what, begin_ms, end_ms, wait_ms (how long after it copies may come) "
+    "and "
+    "records\n"
+    "                       (how many may come twice); duplicates that they explain are no "
+    "mistake\n"
     "  --bootstrap SERVERS  default: KAFKA_BOOTSTRAP_SERVERS\n"
     "  --topic NAME         delay topic; default: DELAYLINE_STACK_DELAY_TOPIC or \"delay\"\n"
     "  --target NAME        default: DELAYLINE_STACK_TARGET_TOPIC or \"orders\"\n"
@@ -136,6 +144,7 @@ enum option_id {
     SEED,
     POISON,
     REPORT,
+    FAULTS,
     BOOTSTRAP,
     TOPIC,
     TARGET,
@@ -148,15 +157,25 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
-    {"records", 1, NULL, RECORDS},     {"rate", 1, NULL, RATE},
-    {"delay", 1, NULL, DELAY},         {"size", 1, NULL, SIZE},
-    {"targets", 1, NULL, TARGETS},     {"seed", 1, NULL, SEED},
-    {"poison", 1, NULL, POISON},       {"report", 1, NULL, REPORT},
-    {"bootstrap", 1, NULL, BOOTSTRAP}, {"topic", 1, NULL, TOPIC},
-    {"target", 1, NULL, TARGET},       {"dead-letter", 1, NULL, DEAD},
-    {"admin", 1, NULL, ADMIN},         {"drain", 1, NULL, DRAIN},
-    {"settle", 1, NULL, SETTLE},       {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
-    {"help", 0, NULL, HELP},           {NULL, 0, NULL, 0},
+    {"records", 1, NULL, RECORDS},
+    {"rate", 1, NULL, RATE},
+    {"delay", 1, NULL, DELAY},
+    {"size", 1, NULL, SIZE},
+    {"targets", 1, NULL, TARGETS},
+    {"seed", 1, NULL, SEED},
+    {"poison", 1, NULL, POISON},
+    {"report", 1, NULL, REPORT},
+    {"faults", 1, NULL, FAULTS},
+    {"bootstrap", 1, NULL, BOOTSTRAP},
+    {"topic", 1, NULL, TOPIC},
+    {"target", 1, NULL, TARGET},
+    {"dead-letter", 1, NULL, DEAD},
+    {"admin", 1, NULL, ADMIN},
+    {"drain", 1, NULL, DRAIN},
+    {"settle", 1, NULL, SETTLE},
+    {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
+    {"help", 0, NULL, HELP},
+    {NULL, 0, NULL, 0},
 };
 
 /* What the records are; false: not an option of the plan. */
@@ -198,6 +217,9 @@ static void run_option(struct options *o, int id, const char *value)
         break;
     case REPORT:
         o->report = value;
+        break;
+    case FAULTS:
+        o->faults = value;
         break;
     case BOOTSTRAP:
         o->bootstrap = value;

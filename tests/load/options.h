@@ -14,6 +14,7 @@ struct options {
     const char *topic;
     const char *dead_letter_topic;
     const char *report;
+    const char *faults; /* NULL: there are none, and no duplicate is allowed */
     const char *admin_addresses;
     const char *fetch_wait_ms;
     int64_t horizon_ms; /* only to tell the paths apart in the live display */

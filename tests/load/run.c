@@ -264,7 +264,7 @@ static void on_dead_letter(struct run *run, const rd_kafka_message_t *m,
         run->ledger->unexpected++;
     }
     uint64_t settled = run->ledger->delivered + run->ledger->dead_lettered;
-    ledger_dead_letter(run->ledger, id);
+    ledger_dead_letter(run->ledger, id, clock_ms(CLOCK_REALTIME));
     if (p->poison == POISON_NONE && run->ledger->delivered + run->ledger->dead_lettered > settled)
         *(p->delay_ms > run->options->horizon_ms ? &run->due_long : &run->due_short) -= 1;
 }
@@ -386,6 +386,8 @@ bool run_load(const struct options *options, struct ledger *ledger, run_progress
                 options->bootstrap);
     ok = ok && assign(&run);
     ledger_init(ledger, options->plan.records, clock_ms(CLOCK_REALTIME));
+    if (options->faults != NULL)
+        ledger_keep_times(ledger);
     if (ok) {
         transfer(&run, on_progress, ctx);
         *ret_seconds = (double)(run.last_arrival_mono_ms - run.start_mono_ms) / 1000;

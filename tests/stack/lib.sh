@@ -75,6 +75,7 @@ stack_metric() { # RUN NAME METRIC: its value, summed over its labels
 # Every partition of the delay topics has a router, and every router has one: the group is settled.
 stack_group_is_settled() { # RUN ROUTERS
     local total=0 own i
+    [ "$2" -gt 0 ] || return 0
     for ((i = 1; i <= $2; i++)); do
         own=$(stack_metric "$1" "router-$i" delayline_kafka_partitions_assigned)
         [ "$own" -gt 0 ] || [ "$2" -gt "$DELAYLINE_STACK_DELAY_PARTITIONS" ] || return 1

@@ -75,7 +75,7 @@ static void verdict_text(const struct ledger *l, int interrupted, char *out, siz
 {
     FILE *file = fmemopen(out, size, "w");
     assert_non_null(file);
-    display_verdict(file, l, NULL, interrupted);
+    display_verdict(file, l, NULL, interrupted, ledger_is_clean(l));
     fclose(file);
 }
 

@@ -73,7 +73,7 @@ static void a_second_copy_is_a_duplicate(void **state)
     set_up(&l);
     deliver_from(&l, 0);
     ledger_deliver(&l, 4, DUE + 9, DUE + 9);
-    ledger_dead_letter(&l, 5);
+    ledger_dead_letter(&l, 5, DUE + 9);
     assert_int_equal(l.duplicated, 2);
     assert_int_equal(l.delivered, RECORDS);
     assert_false(ledger_is_clean(&l));

@@ -1,0 +1,162 @@
+"""What the scenarios share: a run of load with a log of the faults made meanwhile, and what each may cost."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import time
+
+import confluent_kafka
+import stack as s
+
+# The design's times in proportion: handoff > visibility > lease. A record due in seven seconds takes the long path.
+SETTINGS = {**s.FAST, "DELAYLINE_HORIZON": "7s", "DELAYLINE_HANDOFF": "4s"}
+LEASE_S = 2  # half a handoff
+VISIBILITY_S = 3  # less than a handoff
+DELAY = "0..10s"
+RATE = 300
+
+# A series that says that a replica has its share of the work.
+AT_WORK = {
+    "router": 'delayline_aws_calls_total{operation="SendMessageBatch"}',
+    "scheduler": 'delayline_ticks_total{what="received"}',
+    "relay": 'delayline_envelopes_total{path="short",outcome="received"}',
+}
+
+# An envelope holds the records of one second, and is deleted some time after the last of them.
+UNDELETED_S = 1.5
+# Offsets are committed twice a second, of what has been packed, sent and answered.
+UNCOMMITTED_S = 1
+# The mock cluster ends a session after 4 s and holds a join open for 3 s, however short an outage was.
+REJOIN_S = 8
+# How late a copy may come. A router's: a session and a join later; a relay's: a visibility and a poll later.
+ROUTER_WAIT_S = 15
+RELAY_WAIT_S = VISIBILITY_S + 3
+
+SETTINGS.update(DELAYLINE_SCHEDULER_LEASE=f"{LEASE_S}s", DELAYLINE_RELAY_VISIBILITY=f"{VISIBILITY_S}s")
+
+
+def kill_points(program):
+    """The names that its sources give."""
+    sources = (s.ROOT / program).glob("*.c")
+    names = (name for path in sources for name in re.findall(r'KILL_POINT\("([a-z._]+)"\)', path.read_text()))
+    return sorted(names)
+
+
+class Trial:
+    """Load on a stack, and the log of faults that its checker reads when it judges."""
+
+    def __init__(self, stack, seconds=6, rate=RATE, delay=DELAY, more=()):
+        self.stack, self.rate = stack, rate
+        self.fault_log = stack.directory / "faults.jsonl"
+        self.fault_log.touch()
+        self.run = stack.load(int(seconds * rate), rate, delay, "--faults", str(self.fault_log), *more)
+
+    def note(self, what, begin_ms, end_ms, wait_s, records):
+        """A fault and how many records may come twice for it, at most."""
+        line = {"what": what, "begin_ms": begin_ms, "end_ms": end_ms, "wait_ms": int(wait_s * 1000)}
+        with open(self.fault_log, "a") as log:
+            log.write(json.dumps({**line, "records": int(records)}) + "\n")
+
+    @contextlib.contextmanager
+    def fault(self, what, wait_s=0, records=0):
+        begin_ms = s.now_ms()
+        yield
+        self.note(what, begin_ms, s.now_ms(), wait_s, records)
+
+    def delivered(self):
+        return sum(records(self.stack, "delivered"))
+
+    def wait_for_deliveries(self, count, seconds=30):
+        s.wait_until(f"{count} deliveries", seconds, lambda: self.delivered() >= count, 0.05)
+
+    def wait_for_work(self, program):
+        """Until it has something to lose."""
+        admin = program.admin()
+        s.wait_until(f"{program.name} at work", 30, lambda: s.metrics(admin).get(AT_WORK[program.name], 0) > 20, 0.02)
+
+    def verdict(self, title=""):
+        """Load's report; fails unless its checker is satisfied."""
+        code, report = self.run.verdict()
+        faults = report["faults"]
+        print(
+            f"{title}: sent {report['sent']}, lost {report['lost']}, early {report['early']}, "
+            f"duplicated {report['duplicated']} of at most {faults['bound']}, "
+            f"late p99 {report['emission_error_ms']['p99']} max {report['emission_error_ms']['max']} ms"
+        )
+        with open(s.ROOT / "build" / "chaos-figures.txt", "a") as figures:
+            figures.write(f"{title} {json.dumps(report)}\n")
+        assert code == 0, report
+        return report
+
+
+def records(stack, outcome):
+    """Of each relay that is there, counted under an outcome."""
+    programs = [p for p in stack.programs if p.name == "relay" and p.process.poll() is None]
+    for admin in [*stack.admins("relay"), *(p.admin() for p in programs)]:
+        with contextlib.suppress(OSError):  # it may be dying
+            found = s.metrics(admin).items()
+            yield sum(v for k, v in found if k.startswith("delayline_records_total") and f'"{outcome}"' in k)
+
+
+def uncommitted(stack):
+    """Records of the delay topic beyond what its group has committed."""
+    group = stack.env.get("DELAYLINE_ROUTER_GROUP_ID", "delayline-router")
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": stack.bootstrap, "group.id": group})
+    try:
+        count = int(stack.env["DELAYLINE_STACK_DELAY_PARTITIONS"])
+        partitions = [confluent_kafka.TopicPartition(stack.delay_topic, p) for p in range(count)]
+        total = 0
+        for p in consumer.committed(partitions, timeout=10):
+            low, high = consumer.get_watermark_offsets(p, timeout=10)
+            total += high - (p.offset if p.offset >= 0 else low)
+        return total
+    finally:
+        consumer.close()
+
+
+def cost_of_death(stack, program, rate):
+    """Records that may come twice because one has died just now, and for how long after."""
+    if program == "router":
+        return uncommitted(stack), ROUTER_WAIT_S
+    if program == "relay":
+        return rate * UNDELETED_S, RELAY_WAIT_S
+    return 0, 0  # FIFO drops what another one repeats
+
+
+def wait_for_death(program, number, seconds):
+    s.wait_until(f"the end of {program.name}", seconds, lambda: program.process.poll() is not None, 0.005)
+    assert program.process.returncode == -number, (
+        f"exit {program.process.returncode}: {program.log_path.read_text()[-2000:]}"
+    )
+
+
+def is_stopped(pid):
+    state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    assert state != "Z", "it has ended"
+    return state == "T"
+
+
+@contextlib.contextmanager
+def suspended(program):
+    """SIGSTOP until the block ends."""
+    os.kill(program.process.pid, signal.SIGSTOP)
+    with suspended_at_point(program):
+        yield
+
+
+@contextlib.contextmanager
+def suspended_at_point(program, seconds=30):
+    """Until the block ends, from where its kill point stops it."""
+    try:
+        s.wait_until(f"{program.name} suspended", seconds, lambda: is_stopped(program.process.pid), 0.001)
+        yield
+    finally:
+        os.kill(program.process.pid, signal.SIGCONT)
+
+
+def last_for(seconds):
+    """A fault's length: not to wait for anything."""
+    time.sleep(seconds)
