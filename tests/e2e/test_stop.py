@@ -8,11 +8,11 @@ import stack as s
 
 # A series that says that a replica has its share of the work.
 AT_WORK = {
-    "router": "delayline_kafka_partitions_assigned",
+    "router": "delayline_records_taken_total",
     "scheduler": 'delayline_ticks_total{what="received"}',
     "relay": 'delayline_envelopes_total{path="short",outcome="received"}',
 }
-TAKEN = "delayline_records_taken_total"
+SHARE = "delayline_kafka_partitions_assigned"
 
 # A join of the mock cluster takes the session time-out less 1 s, and two follow each other.
 QUICK_JOINS = {"KAFKA_PROPERTY_SESSION_TIMEOUT_MS": "3000"}
@@ -21,24 +21,40 @@ QUICK_JOINS = {"KAFKA_PROPERTY_SESSION_TIMEOUT_MS": "3000"}
 ROUND_TRIP_MS = 150
 
 
+def value(admin, series):
+    return s.metrics(admin).get(series, 0)
+
+
+def set_round_trip(stack, rtt_ms):
+    if not s.NATIVE:
+        stack.emulator("/_emulator/kafka", {"do": "broker_rtt", "broker": 1, "rtt_ms": rtt_ms})
+
+
+def start_beside_another(stack, name):
+    """A second replica; of routers, one that has its partitions: no record has come until then."""
+    set_round_trip(stack, ROUND_TRIP_MS)
+    replica = stack.start(name)
+    replica.wait_ready(20)
+    if name == "router":
+        admin = replica.admin()
+        s.wait_until("a share for the second router", 30, lambda: value(admin, SHARE) > 0)
+    set_round_trip(stack, 0)
+    return replica
+
+
 @pytest.mark.parametrize("name", AT_WORK)
 def test_sigterm_under_load(new_stack, name):
     stack = new_stack()
-    replica = stack.start(name)
-    replica.wait_ready()
+    replica = start_beside_another(stack, name)
     rate = 1000 if s.VARIANT == "release" else 200
     run = stack.load(rate * 15, rate, "0..10s")
     admin = replica.admin()
-    s.wait_until(f"the second {name} at work", 20, lambda: s.metrics(admin).get(AT_WORK[name], 0) > 0)
+    s.wait_until(f"the second {name} at work", 20, lambda: value(admin, AT_WORK[name]) > 0)
     code, seconds = replica.stop()
     assert code == 0, replica.log_path.read_text()[-3000:]
     assert seconds < 10
     code, report = run.verdict()
     assert code == 0 and s.clean(report), report
-
-
-def set_round_trip(stack, rtt_ms):
-    stack.emulator("/_emulator/kafka", {"do": "broker_rtt", "broker": 1, "rtt_ms": rtt_ms})
 
 
 def join_state(router):
@@ -50,18 +66,12 @@ def join_state(router):
 @pytest.mark.embedded("it makes the broker slow; tests/native/test_kafka.py has the real one")
 def test_sigterm_of_a_router_while_another_joins(new_stack):
     """What has been stored is committed although the group is between two generations."""
-    stack = new_stack(settings={**s.FAST, **QUICK_JOINS})
-    set_round_trip(stack, ROUND_TRIP_MS)
-    router = stack.start("router", KAFKA_PROPERTY_DEBUG="cgrp", DELAYLINE_LOG_LEVEL="debug")
-    router.wait_ready(20)
-    admin = router.admin()
-    at_work = AT_WORK["router"]
-    s.wait_until("a share for the second router", 30, lambda: s.metrics(admin).get(at_work, 0) > 0)
+    stack = new_stack(settings={**s.FAST, **QUICK_JOINS, "KAFKA_PROPERTY_DEBUG": "cgrp", "DELAYLINE_LOG_LEVEL": "debug"})
+    router = start_beside_another(stack, "router")
     s.wait_until("a settled group", 20, lambda: join_state(router) == "steady")
-    set_round_trip(stack, 0)  # the load generator asks a lot before it begins
     rate = 500 if s.VARIANT == "release" else 200
     run = stack.load(rate * 12, rate, "0..8s")
-    s.wait_until("records", 20, lambda: s.metrics(admin).get(TAKEN, 0) > rate)
+    s.wait_until("records", 20, lambda: value(router.admin(), AT_WORK["router"]) > rate)
     set_round_trip(stack, ROUND_TRIP_MS)
     another = stack.start("router")
     s.wait_until("its own JoinGroup", 20, lambda: join_state(router) == "wait-join", 0.005)
@@ -71,7 +81,7 @@ def test_sigterm_of_a_router_while_another_joins(new_stack):
     staying = [*stack.admins("router"), another.admin()]
     everything = int(stack.env["DELAYLINE_STACK_DELAY_PARTITIONS"])
     s.wait_until(
-        "a router for every partition", 30, lambda: sum(s.metrics(a).get(at_work, 0) for a in staying) == everything
+        "a router for every partition", 30, lambda: sum(value(a, SHARE) for a in staying) == everything
     )
     set_round_trip(stack, 0)
     code, report = run.verdict()
