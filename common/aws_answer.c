@@ -22,11 +22,15 @@ static bool checksum_holds(const struct http_response *response)
            expected == digest_crc32(0, response->body);
 }
 
-/* AWS's support asks for it. Left out where the text leaves no room. */
+/* AWS's support asks for it. Left out where the text leaves no room, and if it has characters that
+ * no id has: whoever answers writes headers byte by byte, and the text must stay one. */
 static void append_request_id(struct slice id, char text[ERROR_TEXT_SIZE])
 {
     static const char before[] = " (request ";
     size_t len = strlen(text);
+    for (size_t i = 0; i < id.len; i++)
+        if (id.ptr[i] <= ' ' || id.ptr[i] > '~')
+            return;
     if (id.len == 0 || id.len + len + sizeof(before) + 1 > ERROR_TEXT_SIZE)
         return;
     memcpy(text + len, before, sizeof(before) - 1);

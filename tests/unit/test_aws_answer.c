@@ -166,6 +166,21 @@ static void a_long_request_id_fits_or_is_left_out(void **state)
     }
 }
 
+/* A header may hold any byte; texts go on to logs, standard error and metrics. */
+static void a_request_id_that_is_no_plain_text_is_left_out(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"\xe9", "a\x1b[2J", "a b", "\x7f"};
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct answer a;
+        answer_init(&a, 400, "{\"__type\":\"x#ValidationException\",\"message\":\"no\"}");
+        add_header(&a, "x-amzn-RequestId", ids[i]);
+        read_answer(&a, false);
+        assert_string_equal(a.error.text, "no");
+        cJSON_Delete(a.json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_failure_keeps_its_body_and_names_the_request),
         cmocka_unit_test(a_failure_without_json_is_told_by_its_headers),
         cmocka_unit_test(a_long_request_id_fits_or_is_left_out),
+        cmocka_unit_test(a_request_id_that_is_no_plain_text_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
