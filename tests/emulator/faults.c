@@ -56,6 +56,11 @@ void faults_free(struct faults *faults)
     mem_free(faults);
 }
 
+int64_t faults_integer(double value)
+{
+    return (int64_t)(value > 1e15 ? 1e15 : value < -1e15 ? -1e15 : value);
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 static const cJSON *member(const cJSON *object, const char *name)
@@ -66,7 +71,7 @@ static const cJSON *member(const cJSON *object, const char *name)
 static int64_t number(const cJSON *object, const char *name, int64_t otherwise)
 {
     const cJSON *value = member(object, name);
-    return cJSON_IsNumber(value) ? (int64_t)value->valuedouble : otherwise;
+    return cJSON_IsNumber(value) ? faults_integer(value->valuedouble) : otherwise;
 }
 
 static const char *text_of(const cJSON *object, const char *name, const char *otherwise)
@@ -81,7 +86,7 @@ static bool flag(const cJSON *object, const char *name, bool otherwise)
     return cJSON_IsBool(value) ? cJSON_IsTrue(value) : otherwise;
 }
 
-/* A misspelt member would make a fault that tests something else. */
+/* A misspelt member or a strange number would make a fault that tests something else. */
 static bool check_members(const cJSON *object, struct buf *errors)
 {
     static const char *const known[] = {
@@ -97,6 +102,8 @@ static bool check_members(const cJSON *object, struct buf *errors)
             found = strcmp(item->string, known[i]) == 0;
         if (!found)
             buf_printf(errors, "unknown member \"%s\"\n", item->string);
+        else if (cJSON_IsNumber(item) && !(item->valuedouble >= 0 && item->valuedouble <= 1e15))
+            buf_printf(errors, "%s must be 0 to 1e15\n", item->string);
     }
     return errors->len == 0;
 }

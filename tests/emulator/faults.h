@@ -59,6 +59,9 @@ struct fault_effect {
     const char *content_type; /* RAW only */
 };
 
+/* A number of JSON as an integer, at most 1e15 on either side. */
+int64_t faults_integer(double value);
+
 struct faults;
 
 struct faults *faults_new(void);

@@ -15,9 +15,6 @@
 #include "common/slice.h"
 #include "tests/emulator/http_request.h"
 
-#define HTTP_REQUEST_HEAD_BYTES_MAX (64 * 1024)
-#define HTTP_REQUEST_BODY_BYTES_MAX (32 * 1024 * 1024) /* BatchWriteItem: 16 MB in base64 */
-
 struct http_exchange; /* one request that waits for its answer */
 typedef void http_request_fn(void *ctx, struct http_exchange *exchange);
 typedef void http_gone_fn(void *ctx);

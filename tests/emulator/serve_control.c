@@ -176,11 +176,11 @@ static bool run_command(struct emulator *emulator, struct slice name, const cJSO
     if (slice_equal_str(name, "clock")) {
         value = cJSON_GetObjectItemCaseSensitive(command, "offset_ms");
         if (cJSON_IsNumber(value))
-            emulator->clock_offset_ms = (int64_t)value->valuedouble;
+            emulator->clock_offset_ms = faults_integer(value->valuedouble);
     } else if (slice_equal_str(name, "sessions")) {
         value = cJSON_GetObjectItemCaseSensitive(command, "seconds");
         if (cJSON_IsNumber(value))
-            emulator->session_ms = (int64_t)value->valuedouble * 1000;
+            emulator->session_ms = faults_integer(value->valuedouble) * 1000;
     } else {
         buf_append_str(errors, "no such command");
         return false;

@@ -126,6 +126,28 @@ static void a_bad_script_is_refused_and_the_old_one_stays(void **state)
     faults_free(faults);
 }
 
+/* Found by the fuzz target "control": these were undefined behaviour. */
+static void numbers_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    static const char *const members[] = {"\"for_ms\":1e300", "\"nth\":-1", "\"delay_ms\":-5",
+                                          "\"at\":1e16"};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        char script[128];
+        struct faults *faults = faults_new();
+        struct buf errors;
+        buf_init(&errors, 1024);
+        snprintf(script, sizeof(script), "{\"faults\":[{\"action\":\"drop\",%s}]}", members[i]);
+        cJSON *json = cJSON_Parse(script);
+        assert_false(faults_load(faults, json, T0, &errors));
+        assert_non_null(strstr(buf_text(&errors), "must be 0 to 1e15"));
+        cJSON_Delete(json);
+        buf_release(&errors);
+        faults_free(faults);
+    }
+    faults_free(load("{\"seed\":1e300,\"faults\":[]}"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +158,7 @@ int main(void)
         cmocka_unit_test(resource_and_time_bound_it),
         cmocka_unit_test(entries_are_chosen_by_index),
         cmocka_unit_test(a_bad_script_is_refused_and_the_old_one_stays),
+        cmocka_unit_test(numbers_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
