@@ -14,8 +14,13 @@ CC := gcc
 endif
 
 VARIANTS := release debug asan tsan cov analyze chaos
+VARIANTS += fuzz
 ifeq ($(filter $(VARIANT),$(VARIANTS)),)
 $(error VARIANT=$(VARIANT) is unknown; it is one of: $(VARIANTS))
+endif
+
+ifeq ($(VARIANT),fuzz)
+CC := clang
 endif
 
 PACKAGES := libuv libcurl rdkafka libcjson libcrypto libzstd zlib libmicrohttpd
@@ -52,6 +57,8 @@ flags_asan    := -O1 -g -fsanitize=address,undefined $(SANITIZE) -fno-common -fP
 flags_tsan    := -O1 -g -fsanitize=thread $(SANITIZE) -fno-common -fPIE -Wno-stack-usage
 flags_cov     := $(UNOPTIMISED) -g --coverage -fno-common -fPIE
 flags_analyze := -O1 -g -fanalyzer -fno-common -fPIE
+# For libFuzzer, so by clang; what is to be warned about, gcc's builds do.
+flags_fuzz    := -O1 -g -w -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow $(SANITIZE) -fno-common -fPIE
 
 ldflags_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--as-needed
 ldflags_chaos   := $(ldflags_release)
@@ -60,6 +67,7 @@ ldflags_asan    := -pie -fsanitize=address,undefined
 ldflags_tsan    := -pie -fsanitize=thread
 ldflags_cov     := -pie --coverage
 ldflags_analyze := -pie
+ldflags_fuzz    := -pie -fsanitize=fuzzer,address,undefined
 
 # V=1 shows the commands.
 Q = $(if $(filter 1,$(V)),,@echo '  $(notdir $@)';)
@@ -106,6 +114,11 @@ STAND_IN     := tests/harness/credentials_world
 STAND_IN_FOR := $(shell grep -l '$(STAND_IN).h' $(UNIT_SRCS))
 HARNESS_SRCS := $(filter-out $(STAND_IN).c,$(wildcard tests/harness/*.c))
 HARNESS_LIB  := $(BUILD)/libharness.a
+
+# One program a target: with the fuzzer in VARIANT=fuzz, else with a main that replays files.
+FUZZ_TARGETS := $(patsubst tests/fuzz/target_%.c,%,$(wildcard tests/fuzz/target_*.c))
+FUZZ_BINS    := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+FUZZ_MAIN    := $(if $(filter fuzz,$(VARIANT)),,$(OBJ)/tests/fuzz/replay.o)
 
 BINS := $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/devstack $(BUILD)/load $(BUILD)/inspect $(BUILD)/differential
 
@@ -164,8 +177,21 @@ $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) $(test_libs) -o $@
 $(STAND_IN_FOR:tests/unit/%.c=$(BUILD)/unit/%): $(OBJ)/$(STAND_IN).o
 
+$(FUZZ_BINS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/target_%.o $(OBJ)/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(MODEL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) -o $@
+
 unit: $(UNIT_BINS) ## build and run the unit tests of VARIANT
 	@tests/harness/run-unit $(UNIT_BINS)
+
+fuzz-replay: $(FUZZ_BINS) ## give the committed inputs to the fuzz targets of VARIANT
+	@tests/fuzz/replay-all $(BUILD)/fuzz
+
+fuzz: deps-fuzz ## every fuzz target for SECONDS (600) each; FUZZ="json delay": these alone; JOBS=2: two at a time
+	@$(MAKE) --no-print-directory -s VARIANT=fuzz fuzz-bins
+	@SECONDS_EACH=$(or $(SECONDS),600) tests/fuzz/run $(BUILD_ROOT)/fuzz/fuzz
+
+fuzz-bins: $(FUZZ_BINS)
 
 purity: $(BUILD)/purity.ok ## prove that pure modules call nothing of the outside
 
@@ -205,6 +231,9 @@ deps-build:
 
 deps-native: ## install the Debian packages that the native stack needs besides
 	@tests/stack/deps native
+
+deps-fuzz:
+	@tests/stack/deps fuzz
 
 demo: deps-build ## build, start everything, send delayed records, watch them arrive, judge, stop
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
@@ -258,6 +287,7 @@ help: ## list the targets
 
 FORCE:
 .PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full chaos differential test image clean help FORCE
+.PHONY: deps-fuzz fuzz fuzz-bins fuzz-replay
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
