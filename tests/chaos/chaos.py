@@ -20,7 +20,7 @@ RATE = 300
 
 # A series that says that a replica has its share of the work.
 AT_WORK = {
-    "router": 'delayline_aws_calls_total{operation="SendMessageBatch"}',
+    "router": "delayline_records_taken_total",
     "scheduler": 'delayline_ticks_total{what="received"}',
     "relay": 'delayline_envelopes_total{path="short",outcome="received"}',
 }
@@ -45,6 +45,23 @@ def kill_points(program):
     return sorted(names)
 
 
+SQS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
+DYNAMODB = ("BatchWriteItem", "Query", "UpdateItem", "GetItem", "PutItem")
+
+
+def fail(stack, operations, **what):
+    """Takes the place of the emulator's script of faults."""
+    faults = [{"operation": name, **what} for name in operations]
+    stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
+
+
+def heal(stack):
+    """How often faults have fired; there are none from now on."""
+    fired = [fault["fired"] for fault in stack.emulator("/_emulator/stats")["faults"]]
+    stack.emulator("/_emulator/faults", method="DELETE")
+    return fired
+
+
 class Trial:
     """Load on a stack, and the log of faults that its checker reads when it judges."""
 
@@ -52,7 +69,8 @@ class Trial:
         self.stack, self.rate = stack, rate
         self.fault_log = stack.directory / "faults.jsonl"
         self.fault_log.touch()
-        self.run = stack.load(int(seconds * rate), rate, delay, "--faults", str(self.fault_log), *more)
+        self.records = int(seconds * rate)
+        self.run = stack.load(self.records, rate, delay, "--faults", str(self.fault_log), *more)
 
     def note(self, what, begin_ms, end_ms, wait_s, records):
         """A fault and how many records may come twice for it, at most."""
@@ -126,11 +144,21 @@ def cost_of_death(stack, program, rate):
     return 0, 0  # FIFO drops what another one repeats
 
 
+def wait_for_partitions(router):
+    """Until the group has given it its share."""
+    admin = router.admin()
+    s.wait_until("partitions", 30, lambda: s.metrics(admin).get("delayline_kafka_partitions_assigned", 0) > 0)
+
+
 def wait_for_death(program, number, seconds):
     s.wait_until(f"the end of {program.name}", seconds, lambda: program.process.poll() is not None, 0.005)
     assert program.process.returncode == -number, (
         f"exit {program.process.returncode}: {program.log_path.read_text()[-2000:]}"
     )
+
+
+def held_shards(scheduler):
+    return s.metrics(scheduler.admin()).get("delayline_shards_held", 0)
 
 
 def is_stopped(pid):

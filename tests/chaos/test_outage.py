@@ -5,28 +5,18 @@ import pytest
 import chaos
 
 OUTAGE_S = 6
-SQS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
-DYNAMODB = ("BatchWriteItem", "Query", "UpdateItem", "GetItem", "PutItem")
 
 
-def fail(stack, operations, **what):
-    faults = [{"operation": name, **what} for name in operations]
-    stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
 
-
-def heal(stack):
-    stack.emulator("/_emulator/faults", method="DELETE")
-
-
-@pytest.mark.parametrize("operations", [SQS, DYNAMODB], ids=["sqs", "dynamodb"])
+@pytest.mark.parametrize("operations", [chaos.SQS, chaos.DYNAMODB], ids=["sqs", "dynamodb"])
 def test_service_down(new_stack, operations):
     stack = new_stack(settings=chaos.SETTINGS)
     trial = chaos.Trial(stack, seconds=9)
     trial.wait_for_deliveries(300)
     with trial.fault("down", wait_s=chaos.RELAY_WAIT_S):
-        fail(stack, operations, action="drop")
+        chaos.fail(stack, operations, action="drop")
         chaos.last_for(OUTAGE_S)
-        heal(stack)
+        chaos.heal(stack)
     report = trial.verdict(f"{operations[0]}... down for {OUTAGE_S} s")
     assert report["faults"]["recovered_after_ms"] <= 2 * OUTAGE_S * 1000
 

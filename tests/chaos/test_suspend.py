@@ -33,8 +33,7 @@ def test_suspended(new_stack, point):
     stack = new_stack(settings=chaos.SETTINGS)
     victim = stack.start(program, KILL_POINT=f"{point}:{POINTS[point]}:stop")
     if program == "router":
-        admin = victim.admin()
-        s.wait_until("partitions", 20, lambda: s.metrics(admin).get("delayline_kafka_partitions_assigned", 0) > 0)
+        chaos.wait_for_partitions(victim)
     trial = chaos.Trial(stack, seconds=9)
     begin_ms = s.now_ms()
     with chaos.suspended_at_point(victim):
@@ -43,3 +42,22 @@ def test_suspended(new_stack, point):
     trial.note(f"SIGSTOP at {point}", begin_ms, s.now_ms(), wait_s, cost)
     trial.verdict(f"stop {point}")
     assert victim.process.poll() is None, victim.log_path.read_text()[-2000:]
+    assert has_noticed(victim), "it has not lost what it held"
+
+
+# Counters that say that what was held belongs to somebody else.
+NOTICED = {
+    "scheduler": ("delayline_leases_lost_total", "delayline_fence_refusals_total"),
+    "relay": (
+        "delayline_lapsed_unemitted_total",
+        "delayline_lapsed_emitted_total",
+        "delayline_receipts_ended_total",
+    ),
+}
+
+
+def has_noticed(victim):
+    if victim.name == "router":
+        return any(e["event"] == "partitions_revoked" and e["lost"] for e in victim.events())
+    counted = s.metrics(victim.admin())
+    return sum(counted[name] for name in NOTICED[victim.name]) > 0

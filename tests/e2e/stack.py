@@ -55,7 +55,8 @@ def read_env(path, prefixes=("AWS_", "KAFKA_", "DELAYLINE_")):
 class Program:
     """One replica that the test itself holds, so that its exit code can be seen."""
 
-    def __init__(self, name, env, directory):
+    def __init__(self, name, env, directory, stdout=None):
+        """stdout: a file descriptor in the place of the log."""
         self.name = name
         self.log_path = directory / f"{name}-{uuid.uuid4().hex[:8]}.log"
         self.started = time.monotonic()
@@ -64,8 +65,8 @@ class Program:
             self.process = subprocess.Popen(
                 [BIN / name],
                 env={**os.environ, **env, "DELAYLINE_ADMIN_ADDRESS": "127.0.0.1:0"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
                 stdin=subprocess.DEVNULL,
             )
 
@@ -160,8 +161,8 @@ class Stack:
             assert "ERROR: AddressSanitizer" not in text and "runtime error:" not in text, f"{log}: {text[-3000:]}"
             assert "check failed" not in text, f"{log}: {text[-3000:]}"
 
-    def start(self, name, **settings):
-        program = Program(name, {**self.env, **settings}, self.directory)
+    def start(self, name, stdout=None, **settings):
+        program = Program(name, {**self.env, **settings}, self.directory, stdout)
         self.programs.append(program)
         return program
 

@@ -13,6 +13,7 @@ struct fault {
     uint64_t nth;      /* fires from the nth call that matches on; 1 is the first */
     int64_t per_mille; /* -1: no chance involved */
     uint64_t count;    /* fires so often; 0: without end */
+    size_t cut_step;   /* each time it fires, the next answer is cut so much later */
     int64_t until_ms;  /* INT64_MAX: without end */
     uint64_t seen;
     uint64_t fired;
@@ -90,9 +91,10 @@ static bool flag(const cJSON *object, const char *name, bool otherwise)
 static bool check_members(const cJSON *object, struct buf *errors)
 {
     static const char *const known[] = {
-        "operation", "resource",     "action",  "nth",      "per_mille",      "count", "for_ms",
-        "status",    "code",         "message", "delay_ms", "retry_after_ms", "at",    "reset",
-        "applied",   "sender_fault", "entries", "body",     "content_type",
+        "operation", "resource",       "action",  "nth",  "per_mille",
+        "count",     "for_ms",         "status",  "code", "message",
+        "delay_ms",  "retry_after_ms", "at",      "step", "reset",
+        "applied",   "sender_fault",   "entries", "body", "content_type",
     };
     const cJSON *item;
     cJSON_ArrayForEach(item, object)
@@ -162,6 +164,7 @@ static bool read_fault(const cJSON *object, int64_t now_ms, struct fault *ret, s
     effect->delay_ms = number(object, "delay_ms", 0);
     effect->retry_after_ms = number(object, "retry_after_ms", 0);
     effect->cut_at = (size_t)number(object, "at", 0);
+    ret->cut_step = (size_t)number(object, "step", 0);
     effect->reset = flag(object, "reset", false);
     effect->applied = flag(object, "applied", effect->action == FAULT_OMIT_ENTRIES);
     effect->sender_fault = flag(object, "sender_fault", false);
@@ -223,8 +226,9 @@ struct fault_effect faults_decide(struct faults *faults, const char *operation,
         fault->seen++; /* also behind one that has fired: numbers must not depend on the others */
         if (decided || !fires(faults, fault, now_ms))
             continue;
-        fault->fired++;
         effect = fault->effect;
+        effect.cut_at += fault->fired * fault->cut_step;
+        fault->fired++;
         decided = true;
     }
     return effect;

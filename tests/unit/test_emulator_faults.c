@@ -44,6 +44,20 @@ static void from_the_nth_call_on_for_a_count(void **state)
     faults_free(faults);
 }
 
+static void each_cut_is_a_step_later(void **state)
+{
+    (void)state;
+    struct faults *faults =
+        load("{\"faults\":[{\"action\":\"truncate\",\"at\":5,\"step\":2,\"count\":3}]}");
+    for (size_t i = 0; i < 3; i++) {
+        struct fault_effect effect = faults_decide(faults, "Any", SLICE_LITERAL("queue"), T0);
+        assert_int_equal(effect.action, FAULT_TRUNCATE);
+        assert_int_equal(effect.cut_at, 5 + 2 * i);
+    }
+    assert_int_equal(ask(faults, "Any", T0), FAULT_NONE);
+    faults_free(faults);
+}
+
 static void chance_is_seeded_and_near_its_mark(void **state)
 {
     (void)state;
@@ -153,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_nth_call_alone),
         cmocka_unit_test(from_the_nth_call_on_for_a_count),
+        cmocka_unit_test(each_cut_is_a_step_later),
         cmocka_unit_test(chance_is_seeded_and_near_its_mark),
         cmocka_unit_test(the_first_that_fires_wins_and_all_count),
         cmocka_unit_test(resource_and_time_bound_it),

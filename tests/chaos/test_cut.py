@@ -1,0 +1,52 @@
+"""Answers that end after k bytes, for every k, by FIN and by RST in turn (F08)."""
+
+import os
+
+import chaos
+import stack as s
+
+OFFSETS = int(os.environ.get("CUT_OFFSETS", 600))
+OPERATIONS = (
+    "SendMessageBatch",
+    "ReceiveMessage",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+    "BatchWriteItem",
+    "Query",
+    "UpdateItem",
+    "GetItem",
+)
+# Nothing waits for company: many small calls.
+MANY_CALLS = {
+    "DELAYLINE_ROUTER_LINGER_MIN": "0ms",
+    "DELAYLINE_ROUTER_LINGER_MAX": "0ms",
+    "DELAYLINE_ROUTER_BATCH_LINGER": "0ms",
+    "DELAYLINE_SCHEDULER_LINGER": "0ms",
+    "DELAYLINE_SCHEDULER_CURSOR_INTERVAL": "0ms",
+    "DELAYLINE_RELAY_LINGER": "0ms",
+    "DELAYLINE_SHARDS": "32",
+}
+
+
+def test_cut_at_every_byte(new_stack):
+    stack = new_stack(settings={**chaos.SETTINGS, **MANY_CALLS})
+    seconds = OFFSETS / 15
+    trial = chaos.Trial(stack, seconds=seconds)
+    trial.wait_for_deliveries(100)
+    faults = [
+        {"operation": name, "action": "truncate", "at": first, "step": 2, "count": OFFSETS // 2, "per_mille": 250}
+        | {"reset": first == 1}
+        for name in OPERATIONS
+        for first in (0, 1)
+    ]
+    begin_ms = s.now_ms()
+    stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
+    s.wait_until("a cut at every offset", seconds, lambda: all_fired(stack), 0.2)
+    fired = chaos.heal(stack)
+    trial.note("cut answers", begin_ms, s.now_ms(), chaos.RELAY_WAIT_S, 0)
+    trial.verdict(f"{sum(fired)} answers cut, each of {len(OPERATIONS)} operations at {OFFSETS} places")
+
+
+def all_fired(stack):
+    fired = [fault["fired"] for fault in stack.emulator("/_emulator/stats")["faults"]]
+    return min(fired) >= OFFSETS // 2

@@ -1,0 +1,95 @@
+"""A full disk and a blocked reader behind the log (F43), few descriptors (F42), little memory (F44)."""
+
+import os
+import pathlib
+import resource
+import select
+
+import pytest
+
+import chaos
+import stack as s
+
+PROGRAMS = ("router", "scheduler", "relay")
+TALKATIVE = {"DELAYLINE_LOG_LEVEL": "debug", "KAFKA_PROPERTY_DEBUG": "all"}
+
+
+def alone(new_stack, program):
+    """A stack in which the test starts the only one."""
+    return new_stack(**{f"{name}s": 0 if name == program else 1 for name in PROGRAMS}, settings=chaos.SETTINGS)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_disk_full(new_stack, program):
+    stack = alone(new_stack, program)
+    full = os.open("/dev/full", os.O_WRONLY)
+    one = stack.start(program, stdout=full, **TALKATIVE)
+    os.close(full)
+    chaos.Trial(stack).verdict(f"{program} on a full disk")
+    code, seconds = one.stop(seconds=20)
+    assert code == 0 and seconds < 10
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_blocked_reader(new_stack, program):
+    stack = alone(new_stack, program)
+    reader, writer = os.pipe()
+    one = stack.start(program, stdout=writer, **TALKATIVE)
+    report = chaos.Trial(stack).verdict(f"{program} with a blocked reader")
+    assert not select.select([], [writer], [], 0)[1], "the pipe is not full: it said too little"
+    # The router joins its group after the load has begun.
+    if program != "router":
+        assert report["emission_error_ms"]["p99"] < 1000
+    code, seconds = one.stop(seconds=20)
+    os.close(reader)
+    os.close(writer)
+    assert code == 0 and seconds < 10
+
+
+def descriptors(program):
+    return len(os.listdir(f"/proc/{program.process.pid}/fd"))
+
+
+@pytest.mark.parametrize("limit", [64, 32])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_few_descriptors(new_stack, program, limit):
+    """Every connection is cut over and over, so that new ones are wanted all the time."""
+    stack = alone(new_stack, program)
+    one = stack.start(program)
+    resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
+    if program == "router":
+        chaos.wait_for_partitions(one)
+    trial = chaos.Trial(stack)
+    trial.wait_for_work(one)
+    with trial.fault("drops", wait_s=chaos.RELAY_WAIT_S):
+        chaos.fail(stack, chaos.SQS + chaos.DYNAMODB, per_mille=300, action="drop")
+        chaos.last_for(4)
+        chaos.heal(stack)
+    trial.verdict(f"{program} with {limit} descriptors, {descriptors(one)} open")
+    assert one.process.poll() is None
+
+
+MIB = 1 << 20
+
+
+def peak_bytes(program):
+    status = pathlib.Path(f"/proc/{program.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_little_memory(new_stack, program):
+    """Large records for a budget of 32 MiB: what does not fit waits where it is."""
+    stack = alone(new_stack, program)
+    limit = 160 * MIB
+    one = stack.start(
+        program,
+        DELAYLINE_RELAY_BUDGET="32MiB",
+        DELAYLINE_ROUTER_IN_FLIGHT_BYTES="8MiB",
+        DELAYLINE_SCHEDULER_MEMORY="8MiB",
+        MALLOC_ARENA_MAX="2",
+    )
+    resource.prlimit(one.process.pid, resource.RLIMIT_DATA, (limit, limit))
+    trial = chaos.Trial(stack, rate=100, more=["--size", "200000"])
+    trial.verdict(f"{program} in {limit // MIB} MiB, peak {peak_bytes(one) // MIB}")
+    assert one.process.poll() is None, one.log_path.read_text()[-2000:]
