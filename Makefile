@@ -270,6 +270,7 @@ chaos: deps-build ## kills, stops, starves and cuts off the real programs; what 
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
 	@tests/chaos/run
 
+.PHONY: chaos chaos-full
 chaos-full: deps-build ## the same with outages of 60 s at 2,000/s and a soak of 30 minutes at 5,000/s
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
 	@CHAOS_OUTAGE_S=60 CHAOS_OUTAGE_RATE=2000 CHAOS_SOAK_S=1800 CHAOS_SOAK_RATE=5000 CUT_OFFSETS=1500 tests/chaos/run
@@ -290,7 +291,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full chaos chaos-full differential test image clean help FORCE .PHONY: deps-fuzz fuzz fuzz-bins fuzz-replay
+.PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
+.PHONY: deps-fuzz fuzz fuzz-bins fuzz-replay
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
