@@ -172,6 +172,9 @@ $(BUILD)/inspect: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/tools/*.c)) $(LIB)
 $(BUILD)/differential: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/differential/*.c) \
     $(filter-out tests/emulator/devstack.c,$(wildcard tests/emulator/*.c))) $(MODEL_LIB) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
+# The product's shells and cores over stand-ins for its I/O modules, which go before the library.
+$(BUILD)/sim: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/sim/*.c)) $(MODEL_LIB) $(LIB)
+	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) $(test_libs) -o $@
@@ -192,6 +195,10 @@ fuzz: deps-fuzz ## every fuzz target for SECONDS (600) each; FUZZ="json delay": 
 	@SECONDS_EACH=$(or $(SECONDS),600) tests/fuzz/run $(BUILD_ROOT)/fuzz/fuzz
 
 fuzz-bins: $(FUZZ_BINS)
+
+SEEDS ?= 500
+sim: $(BUILD)/sim ## SEEDS new seeds of the simulator (500), or the trace of one: SEED=n
+	@$(BUILD)/sim $(if $(SEED),--seed $(SEED),--count $(SEEDS) --jobs 2)
 
 purity: $(BUILD)/purity.ok ## prove that pure modules call nothing of the outside
 
@@ -293,6 +300,7 @@ help: ## list the targets
 FORCE:
 .PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
 .PHONY: deps-fuzz fuzz fuzz-bins fuzz-replay
+.PHONY: sim
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
