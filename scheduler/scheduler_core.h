@@ -39,6 +39,9 @@
 #define SCHEDULER_HISTORY_MAX    128 /* buckets a shard remembers for the straggler pass */
 #define SCHEDULER_HISTORY_IDS    32768 /* items a shard remembers for it: 256 KiB, touched as used */
 
+/* After a poll that brought nothing: a server that answers at once must not make us spin. */
+#define SCHEDULER_EMPTY_POLL_PAUSE_MS 10
+
 /* Fixed for the life of a core. Times in ms. */
 struct scheduler_limits {
     int64_t bucket_ms;

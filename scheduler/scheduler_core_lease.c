@@ -240,8 +240,9 @@ void scheduler_lease_on_received(struct step *s, const struct scheduler_event *e
         take_in(s, poll->slots[i], &event->received.messages[i], poll->sent_at);
     free_slots(c, poll, count);
     poll->failures = good ? 0 : poll->failures + 1;
-    poll->retry_at = good ? s->now.mono.ms
-                          : time_add(s->now.mono.ms, scheduler_step_backoff_ms(s, poll->failures));
+    int64_t pause_ms = count > 0 ? 0 : SCHEDULER_EMPTY_POLL_PAUSE_MS;
+    poll->retry_at =
+        time_add(s->now.mono.ms, good ? pause_ms : scheduler_step_backoff_ms(s, poll->failures));
 }
 
 static void begin_polls(struct step *s)

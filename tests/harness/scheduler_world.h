@@ -127,6 +127,7 @@ struct scheduler_world {
     int64_t send_latency_ms; /* more for calls to the ready queue */
     bool moves_unknown;      /* applied, the answer lost */
     uint32_t sends;          /* calls */
+    uint32_t polls;
     uint32_t extensions;
     uint32_t fences;
 };

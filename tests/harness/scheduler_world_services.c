@@ -291,6 +291,7 @@ void scheduler_world_apply(struct scheduler_world *w, struct scheduler_world_pen
             scheduler_world_send_tick(w, e->send_ticks.shards[i], e->send_ticks.bucket);
         break;
     case SCHEDULER_EFFECT_RECEIVE:
+        w->polls++;
         p->event.kind = SCHEDULER_EVENT_RECEIVED;
         p->event.received.count = scheduler_world_receive(w, p);
         break;

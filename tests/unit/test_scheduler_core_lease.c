@@ -38,6 +38,20 @@ static void a_poll_that_is_held_back_asks_again_when_told(void **state)
     scheduler_world_free(w);
 }
 
+/* A FIFO queue with too much in flight, a server without long polls. */
+static void empty_answers_that_come_at_once_do_not_make_it_spin(void **state)
+{
+    (void)state;
+    struct scheduler_limits limits = scheduler_world_limits();
+    struct scheduler_world *w = scheduler_world_new(&limits, 1);
+    w->wait_ms = 0;
+    w->latency_ms = 1;
+    scheduler_world_start(w, 0);
+    scheduler_world_run(w, 5 * SECOND);
+    assert_in_range(w->polls, 50, 5 * SECOND / SCHEDULER_EMPTY_POLL_PAUSE_MS);
+    scheduler_world_free(w);
+}
+
 /* Expected where a lease lapses or a delete overtakes an extension: a count of its own. */
 static void calls_for_what_came_back_are_counted(void **state)
 {
@@ -361,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lease_is_extended_while_the_shard_is_held),
         cmocka_unit_test(a_poll_that_is_held_back_asks_again_when_told),
+        cmocka_unit_test(empty_answers_that_come_at_once_do_not_make_it_spin),
         cmocka_unit_test(calls_for_what_came_back_are_counted),
         cmocka_unit_test(a_lease_that_ends_loses_the_shard_in_time),
         cmocka_unit_test(a_dead_holder_is_replaced_before_anything_is_late),
