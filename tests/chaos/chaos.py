@@ -55,6 +55,13 @@ def fail(stack, operations, **what):
     stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
 
 
+def wait_for_calls(stack, operation, count, seconds=30):
+    def calls():
+        return stack.emulator("/_emulator/stats")["operations"].get(operation, {}).get("calls", 0)
+
+    s.wait_until(f"{count} {operation}", seconds, lambda: calls() >= count, 0.05)
+
+
 def heal(stack):
     """How often faults have fired; there are none from now on."""
     fired = [fault["fired"] for fault in stack.emulator("/_emulator/stats")["faults"]]
