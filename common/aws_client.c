@@ -158,11 +158,9 @@ int64_t aws_client_backpressure_ms(const struct aws_client *client)
     return rate_wait_ms(&client->rate, RATE_ORDINARY, loop_now(client->loop).mono);
 }
 
-struct aws_clock_view aws_client_clock(const struct aws_client *client)
+struct aws_clock_view aws_client_clock(const struct aws_client *client, struct now host)
 {
-    struct now now = loop_now(client->loop);
-    now.wall.ms = time_sub(now.wall.ms, loop_wall_correction(client->loop));
-    struct clock_skew_view view = clock_skew_view(&client->skew, now);
+    struct clock_skew_view view = clock_skew_view(&client->skew, host);
     return (struct aws_clock_view){view.known, view.offset_min_ms, view.offset_max_ms,
                                    view.correction_ms};
 }

@@ -103,15 +103,16 @@ bool aws_client_held_back(const struct error *error);
 /* How long ordinary calls wait at present because the service throttles; 0: not at all. */
 int64_t aws_client_backpressure_ms(const struct aws_client *client);
 
-/* What Date headers say about the host's clock: correction to add for judging due times (0 unless
- * it is off by more than 3 s for certain), and the bounds of (true - local) in ms. */
+/* What Date headers say about the host's clock, given what it shows: correction to add for judging
+ * due times (0 unless it is off by more than 3 s for certain), and the bounds of (true - local) in
+ * ms. */
 struct aws_clock_view {
     bool known;
     int64_t offset_min_ms;
     int64_t offset_max_ms;
     int64_t correction_ms;
 };
-struct aws_clock_view aws_client_clock(const struct aws_client *client);
+struct aws_clock_view aws_client_clock(const struct aws_client *client, struct now host);
 
 size_t aws_client_stats(const struct aws_client *client,
                         const struct aws_operation_stats **ret_stats);

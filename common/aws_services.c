@@ -8,6 +8,17 @@
 #define CONNECT_TIMEOUT_MS 2000
 #define SPARE_CONNECTIONS  8 /* credentials, checks at start */
 
+static struct aws_clock_view clock_view(const struct aws_services *a, struct now host)
+{
+    struct aws_clock_view view = aws_client_clock(sqs_client(a->sqs), host);
+    return view.known ? view : aws_client_clock(dynamodb_client(a->dynamodb), host);
+}
+
+static int64_t clock_correction(const void *ctx, struct now host)
+{
+    return clock_view(ctx, host).correction_ms;
+}
+
 void aws_services_open(struct aws_services *a, struct loop *loop, struct log *log,
                        uint32_t calls_max, struct buf *errors)
 {
@@ -25,12 +36,14 @@ void aws_services_open(struct aws_services *a, struct loop *loop, struct log *lo
     a->credentials = aws_credentials_new(loop, a->http, a->settings.region);
     a->sqs = sqs_new(loop, a->http, a->credentials, &a->settings, loop_random_seed());
     a->dynamodb = dynamodb_new(loop, a->http, a->credentials, &a->settings, loop_random_seed());
+    loop_set_wall_correction(loop, clock_correction, a);
 }
 
 void aws_services_close(struct aws_services *a)
 {
     if (a->http == NULL)
         return;
+    loop_set_wall_correction(a->loop, NULL, NULL);
     sqs_free(a->sqs);
     dynamodb_free(a->dynamodb);
     aws_credentials_free(a->credentials);
@@ -48,21 +61,14 @@ void aws_services_log(const struct aws_services *a)
 
 /* --- clock ----------------------------------------------------------------------------------- */
 
-static struct aws_clock_view clock_view(const struct aws_services *a)
-{
-    struct aws_clock_view view = aws_client_clock(sqs_client(a->sqs));
-    return view.known ? view : aws_client_clock(dynamodb_client(a->dynamodb));
-}
-
 void aws_services_follow_clock(struct aws_services *a)
 {
-    int64_t correction_ms = clock_view(a).correction_ms;
+    int64_t correction_ms = loop_wall_correction(a->loop);
     if (correction_ms == a->clock_correction_ms)
         return;
     log_event(a->log, LOG_WARN, "clock_corrected", LOG_NUMBER("by_ms", correction_ms),
               LOG_NUMBER("before_ms", a->clock_correction_ms));
     a->clock_correction_ms = correction_ms;
-    loop_set_wall_correction(a->loop, correction_ms);
 }
 
 void aws_services_ready(const struct aws_services *a, struct buf *reasons)
@@ -107,7 +113,9 @@ void aws_services_metrics(const struct aws_services *a, struct metrics *metrics)
         return;
     show(metrics, "sqs", "service=\"sqs\"", sqs_client(a->sqs));
     show(metrics, "dynamodb", "service=\"dynamodb\"", dynamodb_client(a->dynamodb));
-    struct aws_clock_view view = clock_view(a);
+    struct now host = loop_now(a->loop);
+    host.wall = wall_add(host.wall, -loop_wall_correction(a->loop));
+    struct aws_clock_view view = clock_view(a, host);
     set_ms(metrics, FAMILY_CLOCK_CORRECTION, "", a->clock_correction_ms);
     if (!view.known)
         return;

@@ -27,7 +27,7 @@ struct aws_services {
     struct aws_credentials *credentials;
     struct sqs *sqs;
     struct dynamodb *dynamodb;
-    int64_t clock_correction_ms; /* in force; 0: the host's clock is right */
+    int64_t clock_correction_ms; /* last logged; 0: the host's clock is right */
 };
 
 /* calls_max: of the shell, at once. A line in errors for every mistake in the settings; it is not
@@ -39,7 +39,8 @@ void aws_services_close(struct aws_services *a);
 
 /* Writes a line: region, endpoints, where the credentials came from. After a good check. */
 void aws_services_log(const struct aws_services *a);
-/* Judges the host's clock anew by AWS's answers, and corrects the loop's if it is wrong. */
+/* From open to close the loop's wall clock is corrected by what AWS's answers say about it. This
+ * writes a line when that has changed. */
 void aws_services_follow_clock(struct aws_services *a);
 /* Brings the metrics of both services and of the clock up to date. */
 void aws_services_metrics(const struct aws_services *a, struct metrics *metrics);

@@ -46,8 +46,9 @@ struct loop {
 
     bool now_known;
     struct now now;
-    int64_t wall_correction_ms;
-    int64_t next_wall_correction_ms;
+    loop_correction_fn *correction;
+    const void *correction_ctx;
+    int64_t wall_correction_ms; /* of this turn */
 
     struct deferred_list deferred; /* arriving */
     struct deferred_list running;  /* being called; its memory is used again */
@@ -96,12 +97,18 @@ uint64_t loop_random_seed(void)
 
 /* --- turns ----------------------------------------------------------------------------------- */
 
+static struct now read_clocks(const struct loop *loop, int64_t *ret_correction_ms)
+{
+    struct now now = {{clock_ns(CLOCK_BOOTTIME) / NS_PER_MS}, {loop_wall_ms()}};
+    *ret_correction_ms = loop->correction == NULL ? 0 : loop->correction(loop->correction_ctx, now);
+    now.wall = wall_add(now.wall, *ret_correction_ms);
+    return now;
+}
+
 struct now loop_now_fresh(const struct loop *loop)
 {
-    return (struct now){
-        .mono = {clock_ns(CLOCK_BOOTTIME) / NS_PER_MS},
-        .wall = {time_add(loop_wall_ms(), loop->wall_correction_ms)},
-    };
+    int64_t correction_ms;
+    return read_clocks(loop, &correction_ms);
 }
 
 struct now loop_now(struct loop *loop)
@@ -109,21 +116,21 @@ struct now loop_now(struct loop *loop)
     /* Read by the first who asks after the poll: a reading from before it would be as old as the
      * poll was long. */
     if (!loop->now_known) {
-        loop->wall_correction_ms = loop->next_wall_correction_ms;
-        loop->now = loop_now_fresh(loop);
+        loop->now = read_clocks(loop, &loop->wall_correction_ms);
         loop->now_known = true;
     }
     return loop->now;
 }
 
-void loop_set_wall_correction(struct loop *loop, int64_t correction_ms)
+void loop_set_wall_correction(struct loop *loop, loop_correction_fn *correction, const void *ctx)
 {
-    loop->next_wall_correction_ms = correction_ms;
+    loop->correction = correction;
+    loop->correction_ctx = ctx;
 }
 
 int64_t loop_wall_correction(struct loop *loop)
 {
-    loop_now(loop); /* a correction comes into force with a turn's first reading */
+    loop_now(loop); /* it may be the turn's first reading */
     return loop->wall_correction_ms;
 }
 

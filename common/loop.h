@@ -31,7 +31,7 @@ uv_loop_t *loop_uv(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Of this turn. The wall clock has the correction of loop_set_wall_correction applied. */
+/* Of this turn. The wall clock is corrected as loop_set_wall_correction says. */
 struct now loop_now(struct loop *loop);
 /* Read anew: for stamps that must not be a turn old (the instant of emission, round trips). Not for
  * decisions. */
@@ -40,9 +40,12 @@ struct now loop_now_fresh(const struct loop *loop);
 uint64_t loop_hrtime_ns(void);
 /* The host's wall clock, read anew: for the stamp of a log line. */
 int64_t loop_wall_ms(void);
-/* Added to the host's wall clock from the next turn on (clock_skew.h decides it). */
-void loop_set_wall_correction(struct loop *loop, int64_t correction_ms);
-/* What is in this turn's wall clock: without it, it is the host's own. */
+/* What to add to the host's wall clock (clock_skew.h decides it), asked at every reading with what
+ * the host's clocks show: when the host's clock is stepped, not even the turn that finds it so uses
+ * the wrong time. Must not call the loop. NULL: nothing is added. */
+typedef int64_t loop_correction_fn(const void *ctx, struct now host);
+void loop_set_wall_correction(struct loop *loop, loop_correction_fn *correction, const void *ctx);
+/* What was added to this turn's wall clock: without it, it is the host's own. */
 int64_t loop_wall_correction(struct loop *loop);
 
 /* A timer that fires when either deadline is reached, to a fraction of a millisecond, never before

@@ -134,7 +134,7 @@ static bool is_stopped(struct sim *sim)
 
 static void say_unsettled(struct sim *sim)
 {
-    for (uint32_t i = 0; i < sim->ledger->count; i++) {
+    for (uint32_t i = 0; i < sim->ledger->count && !sim->failed; i++) {
         const struct ledger_record *r = sim->ledger->records[i];
         if (r->copies + r->dead == 0 && !r->far)
             sim_fail(sim, "P4 liveness",

@@ -36,11 +36,9 @@ void stand_in_client_close(struct aws_client *client)
     stand_in_client_unref(client);
 }
 
-struct aws_clock_view aws_client_clock(const struct aws_client *client)
+struct aws_clock_view aws_client_clock(const struct aws_client *client, struct now host)
 {
-    struct now now = loop_now(client->loop);
-    now.wall = wall_add(now.wall, -loop_wall_correction(client->loop));
-    struct clock_skew_view view = clock_skew_view(&client->skew, now);
+    struct clock_skew_view view = clock_skew_view(&client->skew, host);
     return (struct aws_clock_view){view.known, view.offset_min_ms, view.offset_max_ms,
                                    view.correction_ms};
 }

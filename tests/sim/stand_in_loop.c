@@ -20,8 +20,9 @@ struct loop {
     struct host *host;
     bool now_known;
     struct now now;
-    int64_t correction_ms;
-    int64_t next_correction_ms;
+    loop_correction_fn *correction;
+    const void *correction_ctx;
+    int64_t correction_ms; /* of this turn */
     struct deferred *deferred;
     struct deferred **deferred_end;
     struct loop_timer *timers;
@@ -66,23 +67,40 @@ uint64_t loop_random_seed(void)
     return prng_next(&running->seeds);
 }
 
+static void look_again(struct loop *loop);
+
 /* --- clocks ---------------------------------------------------------------------------------- */
+
+static struct now read_clocks(const struct loop *loop, int64_t *ret_correction_ms)
+{
+    struct now now = host_now(loop->host);
+    *ret_correction_ms = loop->correction == NULL ? 0 : loop->correction(loop->correction_ctx, now);
+    now.wall = wall_add(now.wall, *ret_correction_ms);
+    return now;
+}
 
 struct now loop_now_fresh(const struct loop *loop)
 {
-    struct now now = host_now(loop->host);
-    now.wall = wall_add(now.wall, loop->correction_ms);
-    return now;
+    int64_t correction_ms;
+    return read_clocks(loop, &correction_ms);
 }
 
 struct now loop_now(struct loop *loop)
 {
     if (!loop->now_known) {
-        loop->correction_ms = loop->next_correction_ms;
-        loop->now = loop_now_fresh(loop);
+        int64_t before_ms = loop->correction_ms;
+        loop->now = read_clocks(loop, &loop->correction_ms);
         loop->now_known = true;
+        if (loop->correction_ms != before_ms)
+            look_again(loop);
     }
     return loop->now;
+}
+
+void loop_set_wall_correction(struct loop *loop, loop_correction_fn *correction, const void *ctx)
+{
+    loop->correction = correction;
+    loop->correction_ctx = ctx;
 }
 
 int64_t loop_wall_correction(struct loop *loop)
@@ -232,14 +250,6 @@ static void look_again(struct loop *loop)
 void stand_in_loop_clock_changed(struct program *program)
 {
     look_again(program_loop(program));
-}
-
-void loop_set_wall_correction(struct loop *loop, int64_t correction_ms)
-{
-    if (correction_ms == loop->next_correction_ms)
-        return;
-    loop->next_correction_ms = correction_ms;
-    look_again(loop);
 }
 
 void stand_in_loop_free(struct loop *loop)

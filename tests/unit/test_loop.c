@@ -58,13 +58,20 @@ static void a_timer_is_never_early(void **state)
     assert_false(f->early);
 }
 
+static int64_t an_hour(const void *ctx, struct now host)
+{
+    (void)ctx;
+    (void)host;
+    return MS_PER_HOUR;
+}
+
 static void a_wall_deadline_fires_too_and_knows_the_correction(void **state)
 {
     struct fixture *f = *state;
-    loop_set_wall_correction(f->loop, INT64_C(3600000));
+    int64_t host_ms = loop_now_fresh(f->loop).wall.ms;
+    loop_set_wall_correction(f->loop, an_hour, NULL);
     f->order[0] = 1;
     f->timer = loop_timer_new(f->loop, on_timer, f);
-    int64_t host_ms = loop_now_fresh(f->loop).wall.ms;
     struct now corrected = loop_now(f->loop);
     assert_in_range(corrected.wall.ms - host_ms, 3600000, 3610000);
     f->at = (struct deadline){{TIME_NEVER}, wall_add(corrected.wall, 3)};
@@ -72,6 +79,26 @@ static void a_wall_deadline_fires_too_and_knows_the_correction(void **state)
     loop_run(f->loop);
     assert_int_equal(f->calls, 1);
     assert_false(f->early);
+}
+
+/* As clock_skew.c would: by what the clock shows now, not by what it showed when it was last asked.
+ */
+static int64_t to_the_next_hour(const void *ctx, struct now host)
+{
+    (void)ctx;
+    return MS_PER_HOUR - host.wall.ms % MS_PER_HOUR;
+}
+
+static void a_correction_is_asked_at_every_reading(void **state)
+{
+    struct fixture *f = *state;
+    loop_set_wall_correction(f->loop, to_the_next_hour, NULL);
+    struct now now = loop_now(f->loop);
+    assert_int_equal(now.wall.ms % MS_PER_HOUR, 0);
+    assert_in_range(loop_wall_correction(f->loop), 1, MS_PER_HOUR);
+    assert_int_equal(loop_now_fresh(f->loop).wall.ms % MS_PER_HOUR, 0);
+    loop_set_wall_correction(f->loop, NULL, NULL);
+    assert_int_equal(loop_now(f->loop).wall.ms, now.wall.ms); /* until the turn ends */
 }
 
 static void on_second_timer(void *ctx)
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_timer_is_never_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wall_deadline_fires_too_and_knows_the_correction, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_correction_is_asked_at_every_reading, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_disarmed_timer_stays_silent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deadline_in_the_past_fires_after_the_call, set_up,
                                         tear_down),
