@@ -13,7 +13,7 @@ def test_service_down(new_stack, operations):
     stack = new_stack(settings=chaos.SETTINGS)
     trial = chaos.Trial(stack, seconds=9)
     trial.wait_for_deliveries(300)
-    with trial.fault("down", wait_s=chaos.RELAY_WAIT_S):
+    with trial.aws_fault("down"):
         chaos.fail(stack, operations, action="drop")
         chaos.last_for(OUTAGE_S)
         chaos.heal(stack)
