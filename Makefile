@@ -198,7 +198,7 @@ fuzz-bins: $(FUZZ_BINS)
 
 SEEDS ?= 500
 sim: $(BUILD)/sim ## SEEDS new seeds of the simulator (500), or the trace of one: SEED=n
-	@$(BUILD)/sim $(if $(SEED),--seed $(SEED),--count $(SEEDS) --jobs 2)
+	@$(if $(SEED),$(BUILD)/sim --seed $(SEED),$(BUILD)/sim --kept tests/sim/seeds.txt && $(BUILD)/sim --count $(SEEDS) --jobs 2)
 
 purity: $(BUILD)/purity.ok ## prove that pure modules call nothing of the outside
 

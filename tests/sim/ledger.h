@@ -19,9 +19,8 @@ struct ledger_record {
     int64_t produced_ms;
     int64_t due_ms;
     const char *target;
-    const char *poison;  /* the code that it must be dead-lettered with; NULL: a good one */
-    bool far;            /* due after the end of the run: it must stand in the table then */
-    bool may_be_refused; /* its target refuses at times: dead-lettered by the relay is right too */
+    const char *poison; /* the code that it must be dead-lettered with; NULL: a good one */
+    bool far;           /* due after the end of the run: it must stand in the table then */
     struct kafka_model_header *headers; /* as produced, those that steer left out */
     size_t header_count;
     struct slice delay_id; /* null: none given */
@@ -40,8 +39,9 @@ struct ledger_record {
     uint32_t handed_over;  /* messages of the ready queue */
     uint32_t handed_again; /* of them, after FIFO's five minutes */
     uint32_t unsure_sends;
-    uint32_t held;         /* lives of relays that received a message with it, each message */
-    uint32_t unsure_emits; /* produced, and not reported as done */
+    uint32_t held;               /* lives of relays that received a message with it, each message */
+    uint32_t refused_in_company; /* though it was not to blame */
+    uint32_t unsure_emits;       /* produced, and not reported as done */
     uint32_t copies;
     uint32_t dead;
     int64_t first_copy_ms;
@@ -73,6 +73,14 @@ struct ledger_record *ledger_find(const struct ledger *ledger, int32_t partition
 
 /* P3: a relay lets a record go to Kafka, now. */
 void ledger_emits(struct sim *sim, const struct host *host, const struct kafka_message *message);
+
+/* Somebody who produced a record with these headers was told that nobody knows what became of it.
+ */
+void ledger_unsure(struct sim *sim, const struct kafka_model_header *headers, size_t count);
+
+/* A record with these headers was refused for what another of its batch is. */
+void ledger_refused_in_company(struct sim *sim, const struct kafka_model_header *headers,
+                               size_t count);
 
 /* Reads what has been appended to targets and dead letters since the last time, and judges it: P5's
  * identity, P6, P8. host: who has just produced. */

@@ -25,6 +25,7 @@ struct tally {
     uint64_t dead_letters;
     int64_t virtual_ms;
     uint64_t done;
+    uint64_t digest; /* the sum of theirs: in whatever order they ran */
 };
 
 static char seed_text[64];
@@ -56,6 +57,7 @@ static void run_one(uint64_t seed, bool tracing, struct tally *tally)
     tally->duplicates += r.duplicates;
     tally->dead_letters += r.dead_letters;
     tally->virtual_ms += r.virtual_ms;
+    tally->digest += r.digest;
     tally->done++;
     fflush(stdout);
 }
@@ -73,6 +75,18 @@ static bool wait_for(pid_t child)
 {
     int status = 0;
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void add_up(struct tally *sum, const struct tally *tally)
+{
+    sum->failed += tally->failed;
+    sum->events += tally->events;
+    sum->records += tally->records;
+    sum->duplicates += tally->duplicates;
+    sum->dead_letters += tally->dead_letters;
+    sum->virtual_ms += tally->virtual_ms;
+    sum->done += tally->done;
+    sum->digest += tally->digest;
 }
 
 /* Each job in a process of its own; their tallies are in shared memory. */
@@ -96,21 +110,37 @@ static int run_many(uint64_t start, uint64_t count, uint64_t jobs)
     }
     for (uint64_t job = 0; job < jobs; job++) {
         well = wait_for(children[job]) && well;
-        sum.failed += tallies[job].failed;
-        sum.events += tallies[job].events;
-        sum.records += tallies[job].records;
-        sum.duplicates += tallies[job].duplicates;
-        sum.dead_letters += tallies[job].dead_letters;
-        sum.virtual_ms += tallies[job].virtual_ms;
-        sum.done += tallies[job].done;
+        add_up(&sum, &tallies[job]);
     }
     uint64_t failed = sum.failed + (count - sum.done);
     printf("sim: %" PRIu64 " events, %" PRIu64 " records, %" PRIu64 " duplicates, %" PRIu64
            " dead letters, %" PRId64 " h of virtual time\n",
            sum.events, sum.records, sum.duplicates, sum.dead_letters, sum.virtual_ms / 3600000);
+    printf("sim: digest %016" PRIx64 "\n", sum.digest);
     printf("sim: %" PRIu64 " passed, %" PRIu64 " failed\n", count - failed, failed);
     munmap(tallies, jobs * sizeof(*tallies));
     return well && failed == 0 ? 0 : 1;
+}
+
+/* Those that failed once: a seed at the beginning of a line, then what it was. */
+static int run_kept(const char *path)
+{
+    char line[512];
+    struct tally tally = {0};
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        perror(path);
+        return 1;
+    }
+    while (fgets(line, sizeof(line), file) != NULL) {
+        uint64_t seed = strtoull(line, NULL, 10);
+        if (seed > 0)
+            run_one(seed, false, &tally);
+    }
+    fclose(file);
+    printf("sim: of the seeds that failed once %" PRIu64 " pass, %" PRIu64 " fail\n",
+           tally.done - tally.failed, tally.failed);
+    return tally.failed > 0;
 }
 
 static uint64_t draw_start(void)
@@ -125,7 +155,8 @@ static uint64_t draw_start(void)
 static int usage(FILE *out, int exit_code)
 {
     fputs("usage: sim --seed SEED               one run, with its trace\n"
-          "       sim --count N [--start SEED] [--jobs N]   N seeds, from a random one on\n",
+          "       sim --count N [--start SEED] [--jobs N]   N seeds, from a random one on\n"
+          "       sim --kept FILE               the seeds that a file lists\n",
           out);
     return exit_code;
 }
@@ -148,15 +179,18 @@ int main(int argc, char **argv)
     struct tally tally = {0};
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout, 0);
-    for (int i = 1; i < argc; i += 2)
+    bool kept = argc == 3 && strcmp(argv[1], "--kept") == 0;
+    for (int i = 1; i < argc && !kept; i += 2)
         if (!take("--seed", argc, argv, i, &seed) && !take("--start", argc, argv, i, &start) &&
             !take("--count", argc, argv, i, &count) && !take("--jobs", argc, argv, i, &jobs))
             return usage(stderr, 64);
-    if ((seed == 0) == (count == 0) || jobs == 0 || jobs > JOBS_MAX)
-        return usage(stderr, 64);
     /* Cores are large and mostly untouched: pages from the kernel are zero already. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     signal(SIGABRT, on_abort);
+    if (kept)
+        return run_kept(argv[2]);
+    if ((seed == 0) == (count == 0) || jobs == 0 || jobs > JOBS_MAX)
+        return usage(stderr, 64);
     if (count > 0)
         return run_many(start == 0 ? draw_start() : start, count, jobs);
     run_one(seed, true, &tally);

@@ -20,6 +20,7 @@
 /* Afterwards: deletes, commits, cursors. */
 #define REST_MS (10 * MS_PER_MINUTE)
 /* SIGTERM to exit: the grace time of all programs and a little. */
+#define QUIET_MS    (15 * MS_PER_SECOND)
 #define STOP_MS     (30 * MS_PER_SECOND)
 #define LOOK_MS     100
 #define EVENTS_MAX  3000000 /* a run that takes more does not get anywhere */
@@ -124,6 +125,12 @@ static bool is_at_rest(struct sim *sim)
     return true;
 }
 
+static bool is_never(struct sim *sim)
+{
+    (void)sim;
+    return false;
+}
+
 static bool is_stopped(struct sim *sim)
 {
     for (uint32_t i = 0; i < sim->host_count; i++)
@@ -163,6 +170,8 @@ static void phases(struct sim *sim)
         sim_fail(sim, "P4 liveness", "%zu items are still ahead of their cursors",
                  custody_items_ahead(sim->custody));
     }
+    /* What was under way when the world healed may still wait for its time-out. */
+    run_until(sim, sim->now_ms + QUIET_MS, is_never);
     nemesis_rest(sim->nemesis);
     for (uint32_t i = 0; i < sim->host_count; i++)
         host_signal(&sim->hosts[i]);

@@ -149,6 +149,8 @@ static void end_message(struct lane *lane, enum outcome outcome, enum error_kind
     struct message *message = lane->first;
     struct report *report = mem_calloc(1, sizeof(*report));
     *report = (struct report){.producer = producer, .id = message->id, .outcome = outcome};
+    if (outcome == OUTCOME_UNKNOWN)
+        ledger_unsure(producer->host->sim, message->headers, message->header_count);
     if (outcome != OUTCOME_DONE)
         stand_in_kafka_error(&report->error, kind, error);
     producer->refs++;
@@ -242,7 +244,12 @@ static void send_batch(struct lane *lane, uint32_t count)
         if (produced.error == KAFKA_MODEL_NONE) {
             end_message(lane, OUTCOME_DONE, ERROR_NONE, KAFKA_MODEL_NONE, back_ms);
         } else if (is_permanent(produced.error)) {
-            end_message(lane, OUTCOME_FAILED, ERROR_PERMANENT, produced.error, back_ms);
+            if (refused != KAFKA_MODEL_NONE && !slice_is_null(message->key))
+                ledger_refused_in_company(sim, message->headers, message->header_count);
+            /* Written or not by an earlier request, librdkafka cannot tell. */
+            end_message(lane, message->unanswered ? OUTCOME_UNKNOWN : OUTCOME_FAILED,
+                        message->unanswered ? ERROR_UNKNOWN : ERROR_PERMANENT, produced.error,
+                        back_ms);
         } else {
             message->unanswered |= kafka_model_error_is_unknown(produced.error);
             back_ms = RETRY_MS + fault.delay_ms;

@@ -35,6 +35,7 @@ struct program {
     struct config_table tables[TABLES_MAX];
     void *config;
     enum stage stage;
+    bool asked_when_healed; /* to stop */
     int exit_code;
     struct loop *loop;
     struct log log;
@@ -160,7 +161,7 @@ static void on_timer(void *ctx)
         p->stage = STAGE_CHECKING;
         p->ops.check(p->shell);
     } else if (p->stage == STAGE_STOPPING) {
-        if (p->host->sim->healed)
+        if (p->asked_when_healed)
             sim_fail(p->host->sim, "P9 stop", "%s is not idle when its grace time is over",
                      p->host->name);
         sim_say(p->host->sim, p->host, "grace time over");
@@ -176,6 +177,7 @@ void stand_in_program_signal(struct program *p)
         return;
     }
     p->stage = STAGE_STOPPING;
+    p->asked_when_healed = p->host->sim->healed;
     struct mono_ms end = mono_add(loop_now(p->loop).mono, settings->stop_grace_ms);
     loop_timer_set(p->timer, (struct deadline){end, {TIME_NEVER}});
     p->ops.stop(p->shell);
