@@ -367,10 +367,10 @@ static uint64_t mix_slot(uint64_t hash, const struct relay_slot *s)
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         hash = mix(hash, (uint64_t)times[i]);
     const uint32_t numbers[] = {
-        s->generation, s->records, s->next,        s->settled,   s->pending,    s->emit_first,
-        s->emit_count, s->state,   s->queue,       s->leave,     s->call_tries, s->again_tries,
-        s->dead_tries, s->indexed, s->call_queued, s->call_sent, s->call_stale, s->emitting,
-        s->emit_again, s->lapsed,  s->alone};
+        s->generation, s->records, s->next,        s->settled,    s->pending,    s->emit_first,
+        s->emit_count, s->state,   s->queue,       s->leave,      s->call_tries, s->again_tries,
+        s->dead_tries, s->indexed, s->call_queued, s->call_sent,  s->call_stale, s->emitting,
+        s->emit_again, s->lapsed,  s->alone,       s->alone_tries};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         hash = mix(hash, numbers[i]);
     return hash;

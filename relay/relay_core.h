@@ -29,11 +29,14 @@
 #define RELAY_EFFECTS_MAX   64
 #define RELAY_PENDING_WORDS (ENVELOPE_RECORDS_MAX / 64)
 /* Of a deferral or a delete; after that the message just returns. */
-#define RELAY_CALL_TRIES_MAX      6
-#define RELAY_RETRY_FIRST_MS      100   /* back-off doubles from here ... */
-#define RELAY_RETRY_MOST_MS       10000 /* ... to here */
-#define RELAY_FULL_RETRY_MS       5     /* Kafka's queue is full: look again */
-#define RELAY_DEAD_LETTER_GAP_MS  20    /* after a failure, so that each has a batch of its own */
+#define RELAY_CALL_TRIES_MAX 6
+#define RELAY_RETRY_FIRST_MS 100   /* back-off doubles from here ... */
+#define RELAY_RETRY_MOST_MS  10000 /* ... to here */
+#define RELAY_FULL_RETRY_MS  5     /* Kafka's queue is full: look again */
+/* A record refused in company is tried alone so often before it is held to be the one to blame:
+ * others that are tried alone, or new ones, may have met it in one batch. */
+#define RELAY_ALONE_TRIES         3
+#define RELAY_DEAD_LETTER_GAP_MS  20 /* after a failure, so that each has a batch of its own */
 #define RELAY_EMPTY_POLL_PAUSE_MS 10
 #define RELAY_THROTTLED_MS        1000 /* a throttle is taken to last so long */
 /* A back-off for throttling doubles so often at most: the client's rate falls already, and what SQS
@@ -351,8 +354,9 @@ struct relay_slot {
     uint8_t call_tries;
     uint8_t again_tries; /* of emissions, or of fetches */
     uint8_t dead_tries;
-    bool indexed;   /* its id is in held */
-    bool blob_open; /* counted in blobs */
+    uint8_t alone_tries; /* of the suspect that is out, this one included */
+    bool indexed;        /* its id is in held */
+    bool blob_open;      /* counted in blobs */
     bool call_queued;
     bool call_sent;
     bool call_stale; /* the call under way is no longer what the slot wants */
@@ -367,6 +371,7 @@ struct relay_record {
     uint32_t next;
     uint16_t detail;
     uint8_t refusal;
+    uint8_t tries; /* alone, so far */
 };
 
 struct relay_batch_state {

@@ -150,18 +150,21 @@ void relay_emit_alone(struct relay_core *c, struct relay_slot *s, struct now now
         return;
     }
     note_lapse(c, s, now);
-    s->alone = list_pop(c, &s->suspects).record;
+    struct relay_record record = list_pop(c, &s->suspects);
+    s->alone = record.record;
+    s->alone_tries = (uint8_t)(record.tries + 1);
     c->counters.emitted_alone++;
     emit(c, s, s->alone, 1, true, out);
 }
 
-static void suspect(struct relay_core *c, struct relay_slot *s, uint32_t record,
+/* tries: how often it was refused alone. */
+static void suspect(struct relay_core *c, struct relay_slot *s, uint32_t record, uint8_t tries,
                     struct mono_ms not_before)
 {
     s->alone_at = relay_list_empty(&s->suspects)
                       ? not_before
                       : (struct mono_ms){MAX(s->alone_at.ms, not_before.ms)};
-    list_add(c, &s->suspects, (struct relay_record){.record = record});
+    list_add(c, &s->suspects, (struct relay_record){.record = record, .tries = tries});
 }
 
 static void again(struct relay_core *c, struct relay_slot *s, uint32_t record, struct now now)
@@ -198,7 +201,7 @@ void relay_on_emitted(struct relay_core *c, const struct relay_emitted *ev, stru
     for (uint32_t i = s->emit_first + ev->taken; i < end; i++) {
         CHECK(pending_clear(c, s, i));
         if (alone)
-            suspect(c, s, i, later);
+            suspect(c, s, i, (uint8_t)(s->alone_tries - 1), later);
         else if (s->emit_again)
             list_add(c, &s->again, (struct relay_record){.record = i});
         else
@@ -247,10 +250,11 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
         settle(c, s, now);
         return;
     }
-    /* A refused batch takes all its records with it; each goes once more, where no neighbour can be
-     * to blame, before it is believed to be the one. */
-    if (ev->outcome == OUTCOME_FAILED && ev->in_company && !alone) {
-        suspect(c, s, ev->record, mono_add(now.mono, relay_backoff_ms(c, 0)));
+    /* A refused batch takes all its records with it; each goes again, where hardly a neighbour can
+     * be to blame, before it is believed to be the one. */
+    uint8_t tries = alone ? s->alone_tries : 0;
+    if (ev->outcome == OUTCOME_FAILED && ev->in_company && tries < RELAY_ALONE_TRIES) {
+        suspect(c, s, ev->record, tries, mono_add(now.mono, relay_backoff_ms(c, tries)));
         return;
     }
     if (ev->outcome == OUTCOME_FAILED && ev->refusal != RELAY_REFUSED_NOT) {
@@ -263,7 +267,7 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
     if (ev->outcome == OUTCOME_UNKNOWN)
         c->counters.unknown_reports++;
     if (alone)
-        suspect(c, s, ev->record, mono_add(now.mono, relay_backoff_ms(c, 0)));
+        suspect(c, s, ev->record, (uint8_t)(tries - 1), mono_add(now.mono, relay_backoff_ms(c, 0)));
     else
         again(c, s, ev->record, now);
 }

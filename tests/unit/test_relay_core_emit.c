@@ -243,16 +243,19 @@ static void of_a_refused_batch_only_the_guilty_record_is_dead_lettered(void **st
     relay_rig_advance(rig, RELAY_FULL_RETRY_MS);
     relay_rig_expect_emit(rig, slot, 2, 1);
     relay_rig_report(rig, slot, 2);
-    relay_rig_expect_emit(rig, slot, 1, 1);
-    relay_rig_expect_none(rig, RELAY_DEAD_LETTER);
-    relay_rig_report_batch_refused(rig, slot, 1);
+    for (int i = 0; i < RELAY_ALONE_TRIES; i++) { /* it may have met another that is to blame */
+        relay_rig_expect_emit(rig, slot, 1, 1);
+        relay_rig_expect_none(rig, RELAY_DEAD_LETTER);
+        relay_rig_report_batch_refused(rig, slot, 1);
+        relay_rig_advance(rig, 400);
+    }
     struct relay_dead_letter dead = relay_rig_take(rig, RELAY_DEAD_LETTER).dead_letter;
     assert_int_equal(dead.record, 1);
     assert_int_equal(dead.refusal, RELAY_REFUSED_TARGET_REFUSED);
     relay_rig_report_dead(rig, &dead, OUTCOME_DONE, false);
     relay_rig_advance(rig, 50);
     relay_rig_take(rig, RELAY_DELETE);
-    assert_int_equal(rig->core.counters.emitted_alone, 4);
+    assert_int_equal(rig->core.counters.emitted_alone, 3 + RELAY_ALONE_TRIES);
     assert_int_equal(rig->core.counters.delivered, 2);
     assert_int_equal(rig->core.window_used, 0);
 }
@@ -277,8 +280,11 @@ static void a_suspect_without_a_verdict_stays_one(void **state)
     relay_rig_report(rig, slot, 1);
     relay_rig_report(rig, slot, 2);
     relay_rig_advance(rig, 100);
-    relay_rig_expect_emit(rig, slot, 0, 1);
-    relay_rig_report_batch_refused(rig, slot, 0);
+    for (int i = 0; i < RELAY_ALONE_TRIES; i++) {
+        relay_rig_expect_emit(rig, slot, 0, 1);
+        relay_rig_report_batch_refused(rig, slot, 0);
+        relay_rig_advance(rig, 400);
+    }
     assert_int_equal(relay_rig_take(rig, RELAY_DEAD_LETTER).dead_letter.record, 0);
     assert_int_equal(rig->core.counters.emitted_again, 0);
 }
