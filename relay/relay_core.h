@@ -265,6 +265,7 @@ struct relay_effects {
     X(dead_letter_failures, "dead letters that the dead-letter topic did not take")                \
     X(lapsed_unemitted, "holds given up because their visibility had run out")                     \
     X(lapsed_emitted, "envelopes whose visibility ran out after emission had begun")               \
+    X(lapsed_records, "records of those envelopes: so many may come twice")                        \
     X(extended, "extensions of visibility")                                                        \
     X(capped, "envelopes held for as long as SQS allows")                                          \
     X(extend_failures, "extensions that failed or stayed without answer")                          \

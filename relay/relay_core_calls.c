@@ -101,6 +101,15 @@ static bool holding(const struct relay_slot *s)
     return s->state != RELAY_SLOT_LEAVING && s->state != RELAY_SLOT_DELETING;
 }
 
+void relay_slot_lapse(struct relay_core *c, struct relay_slot *s)
+{
+    if (s->lapsed)
+        return;
+    s->lapsed = true;
+    c->counters.lapsed_emitted++;
+    c->counters.lapsed_records += s->records;
+}
+
 bool relay_slot_call_due(struct relay_core *c, struct relay_slot *s, struct now now,
                          struct relay_effects *out)
 {
@@ -115,9 +124,7 @@ bool relay_slot_call_due(struct relay_core *c, struct relay_slot *s, struct now 
             relay_slot_release(c, s, out);
             return false;
         }
-        if (!s->lapsed)
-            c->counters.lapsed_emitted++;
-        s->lapsed = true;
+        relay_slot_lapse(c, s);
         return true;
     }
     int64_t last = time_add(s->received_at.ms, c->limits.receive_max_ms);

@@ -92,9 +92,7 @@ static bool may_emit(struct relay_core *c, struct relay_slot *s, struct now now,
         relay_slot_release(c, s, out);
         return false;
     }
-    if (!s->lapsed)
-        c->counters.lapsed_emitted++;
-    s->lapsed = true;
+    relay_slot_lapse(c, s);
     return true;
 }
 
@@ -117,10 +115,8 @@ void relay_emit_due(struct relay_core *c, struct now now, struct relay_effects *
 
 static void note_lapse(struct relay_core *c, struct relay_slot *s, struct now now)
 {
-    if (!relay_slot_ran_out(c, s, now) || s->lapsed)
-        return;
-    s->lapsed = true;
-    c->counters.lapsed_emitted++;
+    if (relay_slot_ran_out(c, s, now))
+        relay_slot_lapse(c, s);
 }
 
 /* The longest run of neighbours at the head of the list goes out as one effect. */

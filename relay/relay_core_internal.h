@@ -108,6 +108,8 @@ void relay_slot_keep(struct relay_core *c, struct relay_slot *s);
 /* A newer receipt handle: what was under way for the old one no longer counts. */
 void relay_slot_rehandle(struct relay_core *c, struct relay_slot *s,
                          const struct relay_received *ev);
+/* Its visibility ran out after emission had begun: another relay may have it, too. Counted once. */
+void relay_slot_lapse(struct relay_core *c, struct relay_slot *s);
 /* call_at has come. May release the slot: false then. */
 bool relay_slot_call_due(struct relay_core *c, struct relay_slot *s, struct now now,
                          struct relay_effects *out);

@@ -71,3 +71,22 @@ def test_routers_join_and_leave_under_load(new_stack):
     code, report = run.verdict()
     assert report["sent"] == 8000
     assert code == 0 and s.clean(report), report
+
+
+def test_a_third_router_joins_while_one_of_two_stops(new_stack):
+    """The group is between two generations when the stop commits."""
+    stack = new_stack(routers=1, relays=2)
+    partitions = int(stack.env["DELAYLINE_STACK_DELAY_PARTITIONS"])
+    old = stack.start("router")
+    old.wait_ready()
+    s.wait_until("two share", 30, lambda: settled([*stack.admins("router"), old.admin()], partitions))
+    run = stack.load(8000, 500, "0..10s")
+    s.wait_until("records are delivered", 30, lambda: delivered(stack) > 500)
+    third = stack.start("router")
+    third.wait_ready()
+    code, seconds = old.stop()
+    assert code == 0 and seconds < 10, old.log_path.read_text()[-3000:]
+    s.wait_until("two share again", 30, lambda: settled([*stack.admins("router"), third.admin()], partitions))
+    code, report = run.verdict()
+    assert report["sent"] == 8000
+    assert code == 0 and s.clean(report), report

@@ -102,6 +102,7 @@ static void a_partly_emitted_envelope_goes_on_after_its_visibility(void **state)
     relay_rig_feed(rig, (struct relay_event){.type = RELAY_TICK});
     relay_rig_expect_emit(rig, slot, 1, 2);
     assert_int_equal(rig->core.counters.lapsed_emitted, 1);
+    assert_int_equal(rig->core.counters.lapsed_records, 3);
     for (uint32_t i = 0; i < 3; i++)
         relay_rig_report(rig, slot, i);
     relay_rig_advance(rig, 50);
