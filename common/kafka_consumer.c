@@ -520,6 +520,8 @@ static enum status open_client(struct kafka_consumer *consumer, const char *boot
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"auto.offset.reset", "earliest"}, /* a delay queue must not skip */
         {"auto.commit.interval.ms", KAFKA_COMMIT_INTERVAL_MS},
+        /* A member learns by it that the group rebalances, and what it gives up waits that long. */
+        {"heartbeat.interval.ms", "1000"},
         /* When either is reached, librdkafka 2.0.2 looks again after up to a second. */
         {"queued.min.messages", "100000"},
         {"queued.max.messages.kbytes", "32768"},
