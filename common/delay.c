@@ -111,10 +111,15 @@ static bool glob_matches(struct slice pattern, struct slice text)
     return p == pattern.len;
 }
 
-static bool target_is_allowed(struct slice target, const struct delay_rules *rules)
+bool delay_topic_is_internal(struct slice topic)
 {
     size_t prefix_len = strlen(INTERNAL_TOPIC_PREFIX);
-    if (target.len >= prefix_len && memcmp(target.ptr, INTERNAL_TOPIC_PREFIX, prefix_len) == 0)
+    return topic.len >= prefix_len && memcmp(topic.ptr, INTERNAL_TOPIC_PREFIX, prefix_len) == 0;
+}
+
+static bool target_is_allowed(struct slice target, const struct delay_rules *rules)
+{
+    if (delay_topic_is_internal(target))
         return false;
     for (size_t i = 0; i < rules->forbidden_count; i++) {
         if (slice_equal(target, rules->forbidden[i]))

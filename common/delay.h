@@ -92,5 +92,7 @@ bool delay_header_is_ours(struct slice name);
 
 /* Kafka's rule: 1..249 of [a-zA-Z0-9._-], not "." or "..". */
 bool delay_topic_is_legal(struct slice topic);
+/* __consumer_offsets and its like: Kafka's own. */
+bool delay_topic_is_internal(struct slice topic);
 
 #endif

@@ -121,6 +121,8 @@ static bool parse_topic(struct slice entry, int64_t delay_max_ms, struct router_
     const char *wrong = NULL;
     if (!delay_topic_is_legal(name))
         wrong = "not a legal topic name";
+    else if (delay_topic_is_internal(name))
+        wrong = "one of Kafka's own topics";
     else if (target.len > 0 && !delay_topic_is_legal(target))
         wrong = "the default target is not a legal topic name";
     else if (!slice_is_null(delay) &&

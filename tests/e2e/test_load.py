@@ -61,3 +61,18 @@ def test_on_a_terminal(fast_stack):
     assert all(len(frame) < 60 for frame in drawn.split("\r")), drawn
     assert "\x1b" not in drawn and "delivered 300" in drawn.split("\r")[-1]
     assert "verdict: clean" in lines
+
+
+@pytest.mark.parametrize(
+    "wrong,code,text",
+    [
+        (["--records"], 64, "a value is missing after: --records"),
+        (["--wreckords", "1"], 64, "unknown option: --wreckords"),
+        (["--report", "/nowhere/report.json"], 73, "/nowhere/report.json: No such file"),
+    ],
+)
+def test_wrong_arguments(wrong, code, text):
+    run = subprocess.run(
+        [*arguments(1, "0..1s"), "--bootstrap", "127.0.0.1:1", *wrong], capture_output=True, text=True, timeout=10
+    )
+    assert run.returncode == code and text in run.stderr, run.stderr

@@ -2,8 +2,11 @@
  * the programs that it judges. */
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/load/cost.h"
 #include "tests/load/display.h"
@@ -13,6 +16,7 @@
 
 #define EXIT_NOT_CLEAN 1
 #define EXIT_NO_BROKER 69
+#define EXIT_NO_REPORT 73
 #define EXIT_SIGNALLED 128 /* and the signal's number, as shells have it */
 
 static void add_number(cJSON *json, const char *name, uint64_t value)
@@ -83,13 +87,12 @@ static bool judge(const struct options *options, const struct ledger *ledger, st
     return ok;
 }
 
-static bool write_report(const char *path, const cJSON *json)
+/* Takes the file. */
+static bool write_report(FILE *file, const char *path, const cJSON *json)
 {
     char *text = cJSON_Print(json);
-    FILE *file = text == NULL ? NULL : fopen(path, "w");
-    bool ok = file != NULL && fprintf(file, "%s\n", text) > 0;
-    if (file != NULL)
-        ok = fclose(file) == 0 && ok;
+    bool ok = text != NULL && fprintf(file, "%s\n", text) > 0;
+    ok = fclose(file) == 0 && ok;
     free(text);
     if (!ok)
         fprintf(stderr, "load: cannot write %s\n", path);
@@ -105,6 +108,11 @@ int main(int argc, char **argv)
 {
     struct options options;
     options_parse(argc, argv, &options);
+    FILE *report = options.report == NULL ? NULL : fopen(options.report, "w");
+    if (options.report != NULL && report == NULL) {
+        fprintf(stderr, "load: --report %s: %s\n", options.report, strerror(errno));
+        return EXIT_NO_REPORT;
+    }
     /* The second one kills. */
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
@@ -134,11 +142,14 @@ int main(int argc, char **argv)
         clean = judged && judgement_is_good(&judgement, &ledger);
     if (ran)
         display_verdict(stdout, &ledger, cost, run_interrupted, clean);
-    if (options.report != NULL && ran) {
+    if (report != NULL && !ran) {
+        fclose(report);
+        remove(options.report);
+    } else if (report != NULL) {
         cJSON *json = make_report(&ledger, seconds, cost);
         if (judged)
             add_judgement(json, &judgement);
-        clean = write_report(options.report, json) && clean;
+        clean = write_report(report, options.report, json) && clean;
         cJSON_Delete(json);
     }
     ledger_release(&ledger);

@@ -255,7 +255,9 @@ void options_parse(int argc, char **argv, struct options *o)
 {
     bool rate_given = false;
     defaults(o);
-    for (int id; (id = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
+    for (int id; (id = getopt_long(argc, argv, ":", long_options, NULL)) != -1;) {
+        if (id == ':')
+            usage("a value is missing after", argv[optind - 1]);
         const char *value = id == '?' ? argv[optind - 1] : optarg;
         rate_given = rate_given || id == RATE;
         if (!plan_option(&o->plan, id, value))

@@ -65,7 +65,7 @@ static void targets_are_limited_in_every_topic(void **state)
 static void every_mistake_is_named(void **state)
 {
     (void)state;
-    char wrong[] = "de lay,ok,ok,a:b c,d:e:soon,f:g:400d,delay-dead-letter";
+    char wrong[] = "de lay,ok,ok,a:b c,d:e:soon,f:g:400d,__own,delay-dead-letter";
     struct router_config c = sample();
     c.settings.delay_topics = wrong;
     struct router_topics topics;
@@ -73,7 +73,8 @@ static void every_mistake_is_named(void **state)
     buf_init(&errors, 4096);
     router_topics_init(&topics, &c, &errors);
     const char *const expected[] = {
-        "de lay: ", "ok is named twice", "a:b c: ", "d:e:soon: ", "f:g:400d: ", "is a delay topic"};
+        "de lay: ",   "ok is named twice",         "a:b c: ",         "d:e:soon: ",
+        "f:g:400d: ", "__own: one of Kafka's own", "is a delay topic"};
     for (size_t i = 0; i < ARRAY_LEN(expected); i++)
         if (strstr(buf_text(&errors), expected[i]) == NULL)
             fail_msg("\"%s\" is missing in: %s", expected[i], buf_text(&errors));
