@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.request
 import uuid
+import warnings
 
 import confluent_kafka
 
@@ -229,7 +230,7 @@ class LoadRun:
         code = self.process.returncode
         if NATIVE and 0 < report["duplicated"] <= (bound := self.stack.may_repeat()):
             # A fault in the design's words: servers in Python and Java, all on the cores that build and test, too.
-            print(f"{report['duplicated']} duplicates of {bound:.0f} records with an answer that came too late")
+            warnings.warn(f"{report['duplicated']} duplicates of {bound:.0f} records with an answer that came too late")
             report["duplicated_after_faults"], report["duplicated"] = report["duplicated"], 0
             code = 0 if clean(report) else code
         return code, report
