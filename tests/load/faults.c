@@ -87,7 +87,7 @@ static bool is_explained(const struct faults *faults, const struct ledger *ledge
 }
 
 static void judge_times(const struct faults *faults, const struct ledger *ledger,
-                        struct judgement *out)
+                        const struct plan *plan, struct judgement *out)
 {
     int64_t first_ms = INT64_MAX, last_end_ms = INT64_MIN, last_ms = INT64_MIN;
     for (size_t i = 0; i < faults->count; i++) {
@@ -105,7 +105,7 @@ static void judge_times(const struct faults *faults, const struct ledger *ledger
                       : due_ms > last_ms ? &out->after
                                          : &out->during,
                       error_ms);
-        if (error_ms > LATE_MS && last_end_ms != INT64_MIN)
+        if (error_ms > LATE_MS && due_ms - plan_delay_ms(plan, id) <= last_end_ms)
             out->recovered_after_ms = MAX(out->recovered_after_ms, emitted_ms - last_end_ms);
     }
 }
@@ -122,7 +122,7 @@ void faults_judge(const struct faults *faults, const struct ledger *ledger, cons
         ret->explained += explained;
         ret->unexplained += !explained;
     }
-    judge_times(faults, ledger, ret);
+    judge_times(faults, ledger, plan, ret);
 }
 
 bool judgement_is_good(const struct judgement *judgement, const struct ledger *ledger)

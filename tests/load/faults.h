@@ -33,8 +33,8 @@ struct judgement {
     /* First copies, emission - due: due before the first fault began, while there was one or its
      * wait, and after the last. */
     struct histogram before, during, after;
-    /* From the last end of a fault to the last emission that was more than a second late; 0: none
-     * after it. */
+    /* The backlog: from the last end of a fault to the last emission that was more than a second
+     * late, of what had been sent by then; 0: none after it. */
     int64_t recovered_after_ms;
 };
 

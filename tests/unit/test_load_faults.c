@@ -146,6 +146,24 @@ static void lateness_before_during_and_after(void **state)
     ledger_release(&l);
 }
 
+/* Late, but sent when the fault was over. */
+static void what_came_later_is_no_backlog(void **state)
+{
+    (void)state;
+    static struct ledger l;
+    static struct judgement judgement; /* large */
+    struct fault fault = {"a fault", START - 20, START - 1, WAIT, 0};
+    set_up(&l, DUE);
+    l.emitted_after[2] = 1 + 5000;
+    faults_judge(&(struct faults){&fault, 1}, &l, &plan, &judgement);
+    assert_int_equal(judgement.after.max_ms, 5000);
+    assert_int_equal(judgement.recovered_after_ms, 0);
+    fault.end_ms = START;
+    faults_judge(&(struct faults){&fault, 1}, &l, &plan, &judgement);
+    assert_int_equal(judgement.recovered_after_ms, DELAY + 5000);
+    ledger_release(&l);
+}
+
 static void a_file_has_a_fault_a_line(void **state)
 {
     (void)state;
@@ -185,6 +203,7 @@ int main(void)
         cmocka_unit_test(a_copy_whose_time_is_not_known_is_not_excused),
         cmocka_unit_test(every_copy_is_kept),
         cmocka_unit_test(lateness_before_during_and_after),
+        cmocka_unit_test(what_came_later_is_no_backlog),
         cmocka_unit_test(a_file_has_a_fault_a_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
