@@ -173,8 +173,20 @@ $(BUILD)/differential: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/differential/*
     $(filter-out tests/emulator/devstack.c,$(wildcard tests/emulator/*.c))) $(MODEL_LIB) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 # The product's shells and cores over stand-ins for its I/O modules, which go before the library.
-$(BUILD)/sim: $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/sim/*.c)) $(MODEL_LIB) $(LIB)
+SIM_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/sim/*.c))
+$(BUILD)/sim: $(SIM_OBJS) $(MODEL_LIB) $(LIB)
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
+# With a planted bug, or with marks: only the files that have some are compiled anew.
+define sim_with
+	@rm -rf $@.objs && mkdir -p $@.objs
+	@for f in $$(grep -lE '$(1)' $(LIB_SRCS)); do \
+	  $(COMPILE) $(2) -c $$f -o $@.objs/$$(basename $$f .c).o || exit 1; done
+	$(Q)$(LINK) $@.objs/*.o $(SIM_OBJS) $(MODEL_LIB) $(LIB) $(pkg_libs) -o $@
+endef
+$(BUILD)/sim-mutant-%: $(BUILD)/sim FORCE
+	$(call sim_with,MUTANT_IS\($*\),-DMUTANT=$*)
+$(BUILD)/sim-marks: $(BUILD)/sim FORCE
+	$(call sim_with,MARK\(,-DMARKS)
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) $(test_libs) -o $@

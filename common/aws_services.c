@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "common/aws_metrics.h"
+#include "common/mutant.h"
 #include "common/timeval.h"
 
 #define CONNECT_TIMEOUT_MS 2000
@@ -16,7 +17,7 @@ static struct aws_clock_view clock_view(const struct aws_services *a, struct now
 
 static int64_t clock_correction(const void *ctx, struct now host)
 {
-    return clock_view(ctx, host).correction_ms;
+    return MUTANT_IS(15) ? 0 : clock_view(ctx, host).correction_ms;
 }
 
 void aws_services_open(struct aws_services *a, struct loop *loop, struct log *log,

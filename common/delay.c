@@ -4,6 +4,7 @@
 
 #include "common/check.h"
 #include "common/limits.h"
+#include "common/mutant.h"
 #include "common/num.h"
 #include "common/timeval.h"
 
@@ -49,7 +50,7 @@ int32_t delay_seconds(int64_t due_ms, int64_t now_ms, int64_t lead_ms)
     int64_t left_ms = time_sub(time_sub(due_ms, now_ms), lead_ms);
     if (left_ms <= 0)
         return 0;
-    int64_t seconds = left_ms / MS_PER_SECOND;
+    int64_t seconds = left_ms / MS_PER_SECOND + 3 * MUTANT_IS(13);
     return seconds > SQS_DELAY_SECONDS_MAX ? SQS_DELAY_SECONDS_MAX : (int32_t)seconds;
 }
 

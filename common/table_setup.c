@@ -7,6 +7,7 @@
 #include "common/check.h"
 #include "common/config.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "common/table.h"
 
 #define CALLS_MAX   16 /* a cursor each */
@@ -127,7 +128,7 @@ static void put_cursor(struct table_setup *s, uint32_t shard)
 {
     char pk[TABLE_KEY_SIZE];
     char bucket[NUMBER_SIZE];
-    int64_t first = table_bucket(loop_now(s->loop).wall.ms, s->bucket_ms);
+    int64_t first = table_bucket(loop_now(s->loop).wall.ms, s->bucket_ms) + 20 * MUTANT_IS(14);
     table_cursor_pk(shard, pk);
     struct dynamodb_write write = {
         .item = {{text(TABLE_PK, pk), text(TABLE_SK, "-"), number(TABLE_BUCKET, first, bucket),

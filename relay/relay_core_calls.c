@@ -1,6 +1,7 @@
 /* Visibility and deletes: which message gets which call when, in batches of ten. A message has at
  * most one call under way; what it wants next waits for that. */
 #include "common/check.h"
+#include "common/mark.h"
 #include "relay/relay_core_internal.h"
 
 /* --- the queues of calls --------------------------------------------------------------------- */
@@ -120,6 +121,7 @@ bool relay_slot_call_due(struct relay_core *c, struct relay_slot *s, struct now 
     if (relay_slot_ran_out(c, s, now)) {
         s->call_at.ms = TIME_NEVER;
         if (relay_slot_untouched(s) && !s->emitting) {
+            MARK("relay.lapsed_unemitted");
             c->counters.lapsed_unemitted++;
             relay_slot_release(c, s, out);
             return false;
@@ -152,6 +154,7 @@ static int32_t seconds_wanted(const struct relay_core *c, const struct relay_slo
         return whole_seconds(MIN(c->limits.visibility_ms, left), 1);
     switch ((enum relay_leave)s->leave) {
     case RELAY_LEAVE_DEFER: {
+        MARK("relay.defers");
         int64_t until = time_sub(s->first_due_ms, time_add(now.wall.ms, c->limits.lead_ms));
         /* On a later try it may be time to see it at once. */
         return whole_seconds(MIN(until, left), s->call_tries == 0 ? 1 : 0);
@@ -257,6 +260,7 @@ static void count_left(struct relay_core *c, const struct relay_slot *s)
         c->counters.no_room++;
         break;
     case RELAY_LEAVE_BACK:
+        MARK("relay.hands_back");
         c->counters.handed_back++;
         break;
     }

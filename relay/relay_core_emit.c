@@ -1,6 +1,8 @@
 /* What goes out: records at their instant, again after a failure, to the dead-letter topic, and the
  * reports that settle them. */
 #include "common/check.h"
+#include "common/mark.h"
+#include "common/mutant.h"
 #include "relay/relay_core_internal.h"
 
 /* --- the window: records that wait for a report or for their next try ------------------------ */
@@ -76,7 +78,7 @@ static uint32_t count_due(const struct relay_slot *s, int64_t wall_ms, uint32_t 
 {
     uint32_t count = 0;
     while (count < most && s->next + count < s->records &&
-           s->second_ms + s->due_offsets[s->next + count] <= wall_ms)
+           s->second_ms + s->due_offsets[s->next + count] <= wall_ms + MUTANT_IS(24))
         count++;
     return count;
 }
@@ -92,6 +94,7 @@ static bool may_emit(struct relay_core *c, struct relay_slot *s, struct now now,
         relay_slot_release(c, s, out);
         return false;
     }
+    MARK("relay.lapsed_though_emitted");
     relay_slot_lapse(c, s);
     return true;
 }
@@ -149,6 +152,7 @@ void relay_emit_alone(struct relay_core *c, struct relay_slot *s, struct now now
     struct relay_record record = list_pop(c, &s->suspects);
     s->alone = record.record;
     s->alone_tries = (uint8_t)(record.tries + 1);
+    MARK("relay.emits_alone");
     c->counters.emitted_alone++;
     emit(c, s, s->alone, 1, true, out);
 }
@@ -219,7 +223,7 @@ static void settle(struct relay_core *c, struct relay_slot *s, struct now now)
     c->window_used--;
     c->waiting_records--;
     s->settled++;
-    if (s->settled < s->records)
+    if (s->settled + MUTANT_IS(25) < s->records)
         return;
     if (s->indexed) {
         c->counters.completed++;
@@ -241,14 +245,14 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
     bool alone = ev->record == s->alone;
     if (alone)
         s->alone = RELAY_NONE;
-    if (ev->outcome == OUTCOME_DONE) {
+    if (ev->outcome == OUTCOME_DONE || (MUTANT_IS(26) && ev->outcome == OUTCOME_UNKNOWN)) {
         c->counters.delivered++;
         settle(c, s, now);
         return;
     }
     /* A refused batch takes all its records with it; each goes again, where hardly a neighbour can
      * be to blame, before it is believed to be the one. */
-    uint8_t tries = alone ? s->alone_tries : 0;
+    uint8_t tries = alone ? s->alone_tries : MUTANT_IS(27) * RELAY_ALONE_TRIES;
     if (ev->outcome == OUTCOME_FAILED && ev->in_company && tries < RELAY_ALONE_TRIES) {
         suspect(c, s, ev->record, tries, mono_add(now.mono, relay_backoff_ms(c, tries)));
         return;
@@ -260,8 +264,10 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
         list_add(c, &s->dead, refused_record(ev));
         return;
     }
-    if (ev->outcome == OUTCOME_UNKNOWN)
+    if (ev->outcome == OUTCOME_UNKNOWN) {
+        MARK("relay.report_unknown");
         c->counters.unknown_reports++;
+    }
     if (alone)
         suspect(c, s, ev->record, (uint8_t)(tries - 1), mono_add(now.mono, relay_backoff_ms(c, 0)));
     else
@@ -271,7 +277,7 @@ static void on_record_report(struct relay_core *c, struct relay_slot *s,
 static void on_dead_letter_report(struct relay_core *c, struct relay_slot *s,
                                   const struct relay_report *ev, struct now now)
 {
-    if (ev->outcome == OUTCOME_DONE) {
+    if (ev->outcome == OUTCOME_DONE || MUTANT_IS(28)) {
         c->counters.dead_lettered++;
         settle(c, s, now);
         return;
@@ -280,6 +286,7 @@ static void on_dead_letter_report(struct relay_core *c, struct relay_slot *s,
         became_full(c, now);
         s->dead_at = c->full_until;
     } else {
+        MARK("relay.dead_letter_failed");
         c->counters.dead_letter_failures++;
         s->dead_at = mono_add(now.mono, relay_backoff_ms(c, s->dead_tries));
         s->dead_tries = relay_one_more(s->dead_tries);

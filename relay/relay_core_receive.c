@@ -1,5 +1,7 @@
 /* What comes in: messages, their decoding, their blobs, and how many polls are out. */
 #include "common/check.h"
+#include "common/mark.h"
+#include "common/mutant.h"
 #include "relay/relay_core_internal.h"
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -59,13 +61,15 @@ void relay_on_received(struct relay_core *c, const struct relay_received *ev, st
     }
     s->id = ev->id;
     s->first_due_ms = ev->first_due_ms;
-    if (relay_done_has(&c->done, &s->id, now.mono)) {
+    if (relay_done_has(&c->done, &s->id, now.mono) && !MUTANT_IS(30)) {
+        MARK("relay.delivered_already");
         c->counters.duplicates_done++;
         relay_slot_delete(c, s, now);
         return;
     }
     struct relay_slot *held = held_with_id(c, &s->id);
-    if (held != NULL) {
+    if (held != NULL && !MUTANT_IS(31)) {
+        MARK("relay.held_already");
         drop_duplicate(c, held, s, ev, out);
         return;
     }
@@ -152,6 +156,7 @@ void relay_on_fetched(struct relay_core *c, const struct relay_fetched *ev, stru
         s->state = RELAY_SLOT_HELD;
         s->again_tries = 0;
     } else {
+        MARK("relay.blob_failed");
         c->counters.blob_failures++;
         c->blobs--;
         s->blob_open = false;
@@ -269,6 +274,7 @@ void relay_on_polled(struct relay_core *c, const struct relay_polled *ev, struct
         p->want = 1;
         p->not_before = mono_add(now.mono, ev->held_back_ms);
     } else {
+        MARK("relay.poll_failed");
         c->counters.poll_failures++;
         p->want = 1;
         p->not_before =

@@ -12,6 +12,7 @@
 #include "common/check.h"
 #include "common/delay.h"
 #include "common/kill_point.h"
+#include "common/mutant.h"
 #include "relay/relay_shell_internal.h"
 
 #define NUMBER_SIZE 32
@@ -136,7 +137,7 @@ static void stamp_record(struct relay_shell *s, const struct envelope *e, uint32
     *ret = (struct kafka_message){
         .topic = record->target,
         .key = record->key,
-        .value = record->value,
+        .value = MUTANT_IS(29) && record->value.len == 0 ? slice_from("", 0) : record->value,
         .headers = s->headers,
         .header_count = record->header_count,
     };
@@ -157,7 +158,7 @@ static enum status emit_one(struct relay_shell *s, struct relay_ref slot, uint32
     stamp_record(s, h->envelope, index, &stamp, &record, &message);
     message.id = id_of(slot, index, NULL);
     message.timestamp_ms = loop_now_fresh(s->loop).wall.ms;
-    if (message.timestamp_ms < record.due_ms)
+    if (message.timestamp_ms < record.due_ms - MUTANT_IS(24))
         return STATUS_NOT_FOUND;
     enum status status = kafka_produce(s->producer, &message, reterr);
     if (status != STATUS_OK)

@@ -3,6 +3,9 @@
  * so that the position never moves over one that is not. */
 #include "router/router_core_internal.h"
 
+#include "common/mark.h"
+#include "common/mutant.h"
+
 #define COMMIT_RETRY_MS 200
 
 void router_on_assigned(struct router_turn *t, uint32_t partition)
@@ -66,12 +69,18 @@ void router_offset_durable(struct router_turn *t, uint32_t node)
     struct router_partition *p = &c->partitions[partition];
     c->nodes[node].done = true;
     c->nodes[node].envelope = ROUTER_NONE;
-    if (p->head != node)
+    if (p->head != node) {
+        MARK("router.durable_out_of_order");
+        if (MUTANT_IS(1)) {
+            p->position = c->nodes[node].offset + 1;
+            mark_dirty(t, p);
+        }
         return;
+    }
     while (p->head != ROUTER_NONE && c->nodes[p->head].done) {
         uint32_t first = p->head;
         p->head = c->nodes[first].next_in_partition;
-        p->position = c->nodes[first].offset + 1;
+        p->position = c->nodes[first].offset + 1 + MUTANT_IS(2);
         c->nodes_listed--;
         router_node_free(c, first);
     }
@@ -91,10 +100,12 @@ static void abandon(struct router_core *c, struct router_partition *p)
         c->nodes_listed--;
         c->nodes[node].partition = ROUTER_NONE;
         c->nodes[node].next_in_partition = ROUTER_NONE;
-        if (c->nodes[node].done)
+        if (c->nodes[node].done) {
             router_node_free(c, node);
-        else
+        } else {
+            MARK("router.abandons");
             c->stats.abandoned++;
+        }
     }
     p->head = ROUTER_NONE;
     p->tail = ROUTER_NONE;
@@ -129,6 +140,7 @@ void router_on_revoked(struct router_turn *t, const struct router_event *event)
             continue;
         p->state = ROUTER_PARTITION_REVOKING;
         if (event->revoked.lost) {
+            MARK("router.partition_lost");
             abandon(c, p);
             mark_clean(c, p);
             p->committing = false;
@@ -186,6 +198,8 @@ static bool commit_is_urgent(const struct router_core *c, int64_t now_ms)
 
 static bool revoke_may_end(const struct router_core *c)
 {
+    if (MUTANT_IS(3))
+        return true;
     if (c->revoke.busy > 0)
         return false;
     for (uint32_t i = 0; i < c->partitions_high; i++) {

@@ -5,6 +5,9 @@
  * dead-lettered; with each success the window grows again. */
 #include "router/router_core_internal.h"
 
+#include "common/mark.h"
+#include "common/mutant.h"
+
 #define WORD_BITS 64
 
 void router_parts_start(struct router_turn *t, uint32_t slot, uint32_t blob_bytes)
@@ -102,6 +105,9 @@ void router_parts_result(struct router_turn *t, uint32_t slot, uint32_t part,
     struct router_envelope *e = &t->core->envelopes[slot];
     CHECK(e->state == ROUTER_ENVELOPE_PARTS && e->parts_flying > 0);
     e->parts_flying--;
+    MARK("router.part_answered");
+    if (MUTANT_IS(9) && result != ROUTER_RESULT_DONE)
+        result = ROUTER_RESULT_DONE;
     switch (result) {
     case ROUTER_RESULT_DONE:
         part_stored(t, slot, part);
@@ -190,7 +196,8 @@ void router_on_dead_lettered(struct router_turn *t, const struct router_event *e
         c->stats.foreign++;
         return;
     }
-    if (event->dead_lettered.outcome != OUTCOME_DONE) {
+    if (event->dead_lettered.outcome != OUTCOME_DONE && !MUTANT_IS(10)) {
+        MARK("router.dead_letter_failed");
         c->stats.dead_letter_failures++;
         c->dead_letter_blocked = event->dead_lettered.outcome == OUTCOME_FAILED;
         router_send_backoff(t, slot, ROUTER_RESULT_RETRY, 0);

@@ -3,6 +3,8 @@
 #include "router/router_core_internal.h"
 
 #include "common/encode.h"
+#include "common/mark.h"
+#include "common/mutant.h"
 #include "common/table.h"
 
 #define SWEEP_MS          1000
@@ -34,6 +36,8 @@ bool router_send_saturated(const struct router_core *c, enum router_service serv
 static bool table_allowed(const struct router_core *c, const struct router_envelope *e,
                           int64_t now_ms)
 {
+    if (MUTANT_IS(4))
+        return true;
     int64_t bucket = table_bucket(e->first_due_ms, c->limits.bucket_ms);
     int64_t start_ms = bucket * c->limits.bucket_ms;
     return now_ms < time_sub(time_sub(start_ms, c->limits.handoff_ms), c->limits.cutoff_ms);
@@ -68,6 +72,7 @@ static void fall_back(struct router_turn *t, uint32_t slot)
 {
     struct router_core *c = t->core;
     struct router_envelope *e = &c->envelopes[slot];
+    MARK("router.falls_back_to_the_short_path");
     e->path = DELAY_PATH_SHORT;
     e->attempts = 0;
     c->stats.fallbacks++;
@@ -93,7 +98,8 @@ void router_send_block(struct router_turn *t, enum router_service service)
 {
     struct router_service_state *s = &t->core->services[service];
     s->blocked = true;
-    s->blocked_until_ms = time_add(t->now.mono.ms, t->core->limits.blocked_retry_ms);
+    s->blocked_until_ms =
+        MUTANT_IS(8) ? TIME_NEVER : time_add(t->now.mono.ms, t->core->limits.blocked_retry_ms);
 }
 
 bool router_send_believe_refusal(struct router_turn *t, enum router_service service)
@@ -138,9 +144,14 @@ static void whole_result(struct router_turn *t, uint32_t slot, enum router_resul
     struct router_envelope *e = &c->envelopes[slot];
     enum router_service service = router_service_of(e->path);
     CHECK(e->state == ROUTER_ENVELOPE_SENDING);
+    if ((MUTANT_IS(5) && result == ROUTER_RESULT_UNKNOWN) ||
+        (MUTANT_IS(6) && result == ROUTER_RESULT_THROTTLED) ||
+        (MUTANT_IS(7) && result == ROUTER_RESULT_RETRY))
+        result = ROUTER_RESULT_DONE;
     switch (result) {
     case ROUTER_RESULT_DONE:
         if (service == ROUTER_TABLE && !table_allowed(c, e, t->now.wall.ms)) {
+            MARK("router.late_acknowledgement");
             c->stats.late_acks++;
             fall_back(t, slot);
             return;
@@ -157,6 +168,7 @@ static void whole_result(struct router_turn *t, uint32_t slot, enum router_resul
         refused(t, slot, service, in_company);
         return;
     case ROUTER_RESULT_BLOCKED:
+        MARK("router.path_blocked");
         router_send_queue(t, slot, true);
         return;
     }

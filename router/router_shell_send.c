@@ -6,6 +6,7 @@
 #include "common/check.h"
 #include "common/encode.h"
 #include "common/kill_point.h"
+#include "common/mutant.h"
 #include "router/router_shell_internal.h"
 #include "router/router_result.h"
 
@@ -109,7 +110,8 @@ static void make_item(const struct router_shell *s, const struct router_send_ent
     bool whole = entry->part == ROUTER_WHOLE;
     struct slice body = whole ? router_bodies_frame(s->bodies, slot)
                               : router_bodies_part(s->bodies, slot, entry->part);
-    int64_t expires_ms = time_add(entry->first_due_ms + ENVELOPE_SPAN_MS, settings->retention_ms);
+    int64_t retention_ms = MUTANT_IS(11) ? -settings->handoff_ms : settings->retention_ms;
+    int64_t expires_ms = time_add(entry->first_due_ms + ENVELOPE_SPAN_MS, retention_ms);
     if (whole) {
         int64_t bucket = table_bucket(entry->first_due_ms, settings->bucket_ms);
         table_bucket_pk(bucket, entry->shard, text->pk);

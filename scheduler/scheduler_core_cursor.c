@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/mark.h"
+#include "common/mutant.h"
 #include "scheduler/scheduler_core_state.h"
 
 static int position_compare(const struct scheduler_position *a, const struct scheduler_position *b)
@@ -48,10 +50,14 @@ static void begin_dispatch(struct step *s, uint32_t index)
     struct scheduler_core *c = s->c;
     struct shard *shard = &c->shards[index];
     shard->phase = SHARD_ACTIVE;
+    if (MUTANT_IS(23))
+        shard->stored.bucket = MAX(shard->stored.bucket, shard->last_bucket);
     shard->safe = shard->stored;
     shard->opened = false;
     shard->moved_at = s->now.mono.ms;
     bool taken_over = shard->receive_count > 1;
+    if (taken_over)
+        MARK("scheduler.takes_over");
     c->counters.takeovers += taken_over;
     scheduler_step_note(s, taken_over ? SCHEDULER_NOTE_TAKEN_OVER : SCHEDULER_NOTE_SHARD_TAKEN,
                         index, shard->last_bucket, shard->receive_count);
@@ -60,6 +66,7 @@ static void begin_dispatch(struct step *s, uint32_t index)
 
 static void leave_refused(struct step *s, uint32_t index)
 {
+    MARK("scheduler.fence_refused");
     s->c->counters.fence_refusals++;
     scheduler_lease_leave(s, index, SCHEDULER_NOTE_FENCE_REFUSED);
 }
@@ -165,6 +172,7 @@ static void retry_later(struct step *s, uint32_t index)
 
 static void confirm_later(struct step *s, uint32_t index)
 {
+    MARK("scheduler.cursor_write_unknown");
     s->c->counters.cursor_unknown++;
     s->c->shards[index].confirm_wanted = true;
     retry_later(s, index);

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/mutant.h"
 #include "scheduler/scheduler_core_state.h"
 
 int64_t scheduler_bucket_opens_ms(const struct scheduler_core *c, int64_t bucket)
@@ -217,9 +218,10 @@ static void open_bucket(struct step *s, uint32_t index)
 static void note_acked(struct scheduler_core *c, struct shard *shard, uint32_t index)
 {
     const struct page *page = &c->pages[index];
-    if (page->acked == 0)
+    uint32_t passed = MUTANT_IS(16) ? page->unsent : page->acked;
+    if (passed == 0)
         return;
-    const struct pack *last = &scheduler_page_packs(c, index)[page->acked - 1];
+    const struct pack *last = &scheduler_page_packs(c, index)[passed - 1];
     const char *sk = scheduler_page_items(c, index)[last->first + last->count - 1].sk;
     memcpy(shard->safe.place, sk, sizeof(shard->safe.place));
 }

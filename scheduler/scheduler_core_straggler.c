@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/mark.h"
+#include "common/mutant.h"
 #include "scheduler/scheduler_core_state.h"
 
 /* --- what was sent --------------------------------------------------------------------------- */
@@ -78,7 +80,7 @@ void scheduler_straggler_begin(struct step *s, uint32_t index, int64_t dispatche
     int64_t delay = c->limits.straggler_delay_ms;
     int64_t back = (delay + c->limits.bucket_ms - 1) / c->limits.bucket_ms + 1;
     *pass = (struct pass){.state = PASS_DONE, .bucket = dispatched_bucket - back};
-    if (pass->bucket < 0)
+    if (pass->bucket < 0 || MUTANT_IS(20))
         return; /* before the epoch there is nothing */
     pass->known = find(c, index, pass->bucket);
     if (pass->known != NULL)
@@ -125,6 +127,7 @@ void scheduler_straggler_on_page(struct step *s, uint32_t index, uint32_t first_
     for (uint32_t i = first_item; i < c->pages[page].item_count; i++) {
         if (!is_straggler(c, index, pass, &scheduler_page_items(c, page)[i]))
             continue;
+        MARK("scheduler.straggler");
         scheduler_page_add_pack(s, page, i, 1);
         found++;
     }

@@ -3,6 +3,7 @@
 #include "common/check.h"
 #include "common/kill_point.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "scheduler/scheduler_shell_internal.h"
 
 /* A lease may end before its extension arrives, and an extension lose the race against the delete:
@@ -169,6 +170,8 @@ void scheduler_shell_send_packs(struct scheduler_shell *shell,
     buf_clear(&shell->bodies);
     for (uint32_t i = 0; i < effect->count; i++) {
         scheduler_shell_pages_message(shell, &effect->packs[i], &shell->bodies, ids[i]);
+        if (MUTANT_IS(22) && effect->is_retry)
+            ids[i][0] = 'r';
         ends[i] = shell->bodies.len;
     }
     CHECK(!shell->bodies.overflow);

@@ -5,12 +5,13 @@
 #include "common/check.h"
 #include "common/kill_point.h"
 #include "common/mem.h"
+#include "common/mutant.h"
 #include "scheduler/scheduler_shell_internal.h"
 
 #define BUCKET_MAX        INT64_C(999999999999) /* what a bucket's key has digits for */
 #define CONDITION_FAILED  "ConditionalCheckFailedException"
 #define NO_FENCE_OR_LOWER "fence < :a"
-#define FENCE_IS_OURS     "fence = :a"
+#define FENCE_IS_OURS     (MUTANT_IS(17) ? "fence >= :a" : "fence = :a")
 
 /* A call that would fail for ever for any other reason than a condition is tried again all the
  * same: only a condition says that somebody else has gone on. */
@@ -223,7 +224,7 @@ static void on_page(void *ctx, const struct dynamodb_item *items, size_t count, 
             event.page.count++;
     }
     event.page.items = seen;
-    event.page.more = more || taken < count;
+    event.page.more = (more || taken < count) && !MUTANT_IS(18);
     const struct dynamodb_attribute *last =
         taken == 0 ? NULL : dynamodb_item_get(&items[taken - 1], TABLE_SK);
     copy_key(last == NULL ? more_after : last->value, event.page.after);

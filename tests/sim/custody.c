@@ -39,6 +39,8 @@ struct custody_message {
     enum world_queue queue;
     struct content content;
     bool gone;
+    uint32_t shard; /* of a tick */
+    int64_t bucket;
     uint64_t lives[LIVES_A_MESSAGE]; /* that have received it: host and life */
     uint32_t life_count;
 };
@@ -225,16 +227,32 @@ static bool note_sent(struct sim *sim, struct slice deduplication_id)
     return false;
 }
 
+/* "tick-<shard>-<bucket>" */
+static void read_tick(struct sim *sim, struct custody_message *m, struct slice body)
+{
+    const char *text = (const char *)body.ptr;
+    char *end = NULL;
+    if (body.len < 6 || memcmp(text, "tick-", 5) != 0) {
+        sim_fail(sim, "P2 tick", "a message of the timer queue is no tick");
+        return;
+    }
+    m->shard = (uint32_t)strtoul(text + 5, &end, 10) % SHARDS;
+    m->bucket = strtoll(end + 1, NULL, 10);
+}
+
 void custody_sent(struct sim *sim, enum world_queue queue, const char *message_id,
                   struct slice body, struct slice deduplication_id, bool duplicate)
 {
     struct custody *c = sim->custody;
-    if (queue == WORLD_TIMER_QUEUE || duplicate)
+    if (duplicate)
         return;
     struct custody_message *m = mem_calloc(1, sizeof(*m));
     snprintf(m->id, sizeof(m->id), "%s", message_id);
     m->queue = queue;
-    m->content = look_into_body(sim, body);
+    if (queue == WORLD_TIMER_QUEUE)
+        read_tick(sim, m, body);
+    else
+        m->content = look_into_body(sim, body);
     m->next = c->all_messages;
     c->all_messages = m;
     model_map_insert(&c->messages, &m->by_id, slice_from_str(m->id));
@@ -276,10 +294,8 @@ void custody_received(struct sim *sim, enum world_queue queue, const struct host
                       const char *message_id, const char *receipt_handle)
 {
     struct custody *c = sim->custody;
-    if (queue == WORLD_TIMER_QUEUE)
-        return;
     struct custody_message *m = find_message(c, message_id);
-    CHECK(m != NULL);
+    CHECK(m != NULL && m->queue == queue);
     struct handle *handle = mem_calloc(1, sizeof(*handle));
     snprintf(handle->text, sizeof(handle->text), "%s", receipt_handle);
     handle->message = m;
@@ -291,13 +307,17 @@ void custody_received(struct sim *sim, enum world_queue queue, const struct host
 
 void custody_deleted(struct sim *sim, enum world_queue queue, struct slice receipt_handle)
 {
-    if (queue == WORLD_TIMER_QUEUE)
-        return;
-    struct model_map_node *node = model_map_find(&sim->custody->handles, receipt_handle);
+    struct custody *c = sim->custody;
+    struct model_map_node *node = model_map_find(&c->handles, receipt_handle);
     CHECK(node != NULL);
     struct custody_message *m = container_of(node, struct handle, by_text)->message;
     CHECK(!m->gone);
     m->gone = true;
+    if (queue == WORLD_TIMER_QUEUE && c->shards[m->shard].bucket <= m->bucket &&
+        sim->options.dynamodb.overtaken == 0)
+        sim_fail(sim, "P2 tick",
+                 "the tick of bucket %" PRId64 " is deleted, the cursor is at %" PRId64, m->bucket,
+                 c->shards[m->shard].bucket);
     for (uint32_t i = 0; i < m->content.count; i++) {
         struct ledger_record *r = record_at(sim, &m->content, i);
         if (queue == WORLD_DELAY_QUEUE)
@@ -358,8 +378,13 @@ static void move_cursor(struct sim *sim, uint32_t number, const struct ddb_value
     struct custody *c = sim->custody;
     struct shard *shard = &c->shards[number];
     struct slice place = text_of(item, "place");
-    shard->bucket = number_of(text_of(item, "bucket"));
+    int64_t bucket = number_of(text_of(item, "bucket"));
     CHECK(place.len < KEY_SIZE);
+    /* Only a call that was overtaken may do so, under the fence of a holder that is one still. */
+    if (bucket < shard->bucket && sim->options.dynamodb.overtaken == 0)
+        sim_fail(sim, "P2 fence", "the cursor of shard %u goes back from %" PRId64 " to %" PRId64,
+                 number, shard->bucket, bucket);
+    shard->bucket = bucket;
     memset(shard->place, 0, KEY_SIZE);
     if (place.len > 0)
         memcpy(shard->place, place.ptr, place.len);

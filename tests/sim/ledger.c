@@ -16,6 +16,10 @@
 #define NUMBER_SIZE     24
 /* So often a good record must have met a bad one in a batch before it may be taken for one. */
 #define COMPANY_TRIES 4
+/* Longer than routers take to share out their partitions at the start; and what a way to the broker
+ * and its queue may take. */
+#define AHEAD_MS 40000
+#define LATE_MS  300
 /* What a host's clock may be wrong by without being corrected: CLOCK_SKEW_LARGE_MS of faults.md's
  * F15, and the second that a Date is cut to. */
 #define CLOCK_ERROR_BEARABLE_MS 4000
@@ -234,6 +238,19 @@ static void settle(struct sim *sim, const struct ledger_record *r)
         sim->ledger->unsettled--;
 }
 
+/* P4, without faults and with room for all: of records that were there long before. */
+static void check_punctual(struct sim *sim, const struct ledger_record *r)
+{
+    const struct options *o = &sim->options;
+    bool at_ease = o->clean && o->latency_most_ms <= 20 && o->router_calls > 1 &&
+                   o->relay_slots > 20 && o->relay_window > 20;
+    int64_t late_ms = sim->now_ms - r->due_ms;
+    if (at_ease && r->refused_in_company == 0 && r->due_ms - r->produced_ms > AHEAD_MS &&
+        late_ms > LATE_MS)
+        sim_fail(sim, "P4 late", "record %u is %" PRId64 " ms late without a fault", r->index,
+                 late_ms);
+}
+
 static void see_copy(struct sim *sim, const struct host *host, struct ledger_record *r,
                      const struct kafka_model_record *seen, const char *topic)
 {
@@ -252,6 +269,7 @@ static void see_copy(struct sim *sim, const struct host *host, struct ledger_rec
         return;
     }
     r->first_copy_ms = sim->now_ms;
+    check_punctual(sim, r);
     sim->ledger->worst_late_ms =
         MAX(sim->ledger->worst_late_ms, sim->now_ms - MAX(r->due_ms, r->produced_ms));
 }

@@ -74,8 +74,7 @@ struct ledger_record *ledger_find(const struct ledger *ledger, int32_t partition
 /* P3: a relay lets a record go to Kafka, now. */
 void ledger_emits(struct sim *sim, const struct host *host, const struct kafka_message *message);
 
-/* Somebody who produced a record with these headers was told that nobody knows what became of it.
- */
+/* Who produced a record with these headers was told that nobody knows what became of it. */
 void ledger_unsure(struct sim *sim, const struct kafka_model_header *headers, size_t count);
 
 /* A record with these headers was refused for what another of its batch is. */

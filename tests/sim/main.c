@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "tests/sim/marks.h"
 #include "tests/sim/run.h"
 
 #define JOBS_MAX   16
@@ -64,11 +65,12 @@ static void run_one(uint64_t seed, bool tracing, struct tally *tally)
 
 /* --- several at once ------------------------------------------------------------------------- */
 
-static void run_share(uint64_t start, uint64_t count, uint64_t job, uint64_t jobs,
+static void run_share(uint64_t start, uint64_t count, uint64_t job, uint64_t jobs, bool first,
                       struct tally *tally)
 {
-    for (uint64_t i = job; i < count; i += jobs)
+    for (uint64_t i = job; i < count && !(first && tally->failed > 0); i += jobs)
         run_one(start + i, false, tally);
+    marks_print();
 }
 
 static bool wait_for(pid_t child)
@@ -90,7 +92,7 @@ static void add_up(struct tally *sum, const struct tally *tally)
 }
 
 /* Each job in a process of its own; their tallies are in shared memory. */
-static int run_many(uint64_t start, uint64_t count, uint64_t jobs)
+static int run_many(uint64_t start, uint64_t count, uint64_t jobs, bool first)
 {
     struct tally *tallies = mmap(NULL, jobs * sizeof(*tallies), PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -104,7 +106,7 @@ static int run_many(uint64_t start, uint64_t count, uint64_t jobs)
         children[job] = fork();
         CHECK(children[job] >= 0);
         if (children[job] == 0) {
-            run_share(start, count, job, jobs, &tallies[job]);
+            run_share(start, count, job, jobs, first, &tallies[job]);
             _exit(0);
         }
     }
@@ -156,6 +158,7 @@ static int usage(FILE *out, int exit_code)
 {
     fputs("usage: sim --seed SEED               one run, with its trace\n"
           "       sim --count N [--start SEED] [--jobs N]   N seeds, from a random one on\n"
+          "           --first 1             each job ends with its first failure\n"
           "       sim --kept FILE               the seeds that a file lists\n",
           out);
     return exit_code;
@@ -176,13 +179,15 @@ int main(int argc, char **argv)
     uint64_t start = 0;
     uint64_t count = 0;
     uint64_t jobs = 1;
+    uint64_t first = 0;
     struct tally tally = {0};
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return usage(stdout, 0);
     bool kept = argc == 3 && strcmp(argv[1], "--kept") == 0;
     for (int i = 1; i < argc && !kept; i += 2)
         if (!take("--seed", argc, argv, i, &seed) && !take("--start", argc, argv, i, &start) &&
-            !take("--count", argc, argv, i, &count) && !take("--jobs", argc, argv, i, &jobs))
+            !take("--count", argc, argv, i, &count) && !take("--jobs", argc, argv, i, &jobs) &&
+            !take("--first", argc, argv, i, &first))
             return usage(stderr, 64);
     /* Cores are large and mostly untouched: pages from the kernel are zero already. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
@@ -192,7 +197,7 @@ int main(int argc, char **argv)
     if ((seed == 0) == (count == 0) || jobs == 0 || jobs > JOBS_MAX)
         return usage(stderr, 64);
     if (count > 0)
-        return run_many(start == 0 ? draw_start() : start, count, jobs);
+        return run_many(start == 0 ? draw_start() : start, count, jobs, first > 0);
     run_one(seed, true, &tally);
     return tally.failed == 0 ? 0 : 1;
 }

@@ -81,8 +81,7 @@ static void a_wall_deadline_fires_too_and_knows_the_correction(void **state)
     assert_false(f->early);
 }
 
-/* As clock_skew.c would: by what the clock shows now, not by what it showed when it was last asked.
- */
+/* As clock_skew.c would: by what the clock shows now, not by what it showed before. */
 static int64_t to_the_next_hour(const void *ctx, struct now host)
 {
     (void)ctx;
