@@ -150,6 +150,7 @@ static void finish(struct http_request *request, CURLcode result)
         .body = buf_slice(&request->answer_body),
         .headers = headers,
     };
+    request->http->names_doubted = result != CURLE_OK && !request->sent;
     if (result != CURLE_OK) {
         describe_failure(request, result, &error);
     } else if (http_answer_split(buf_slice(&request->answer_headers), headers,

@@ -65,6 +65,7 @@ struct http {
     size_t pool_len;
     struct http_socket *sockets;
     unsigned open_handles; /* the struct goes with the last */
+    bool names_doubted;    /* the last connection failed: its address may be an old one */
     bool closing;
 };
 

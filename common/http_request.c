@@ -14,7 +14,7 @@
 #define IDLE_SECONDS_MAX 30
 /* None lives longer, so that a changed address is found. */
 #define CONNECTION_SECONDS_MAX 600
-#define DNS_CACHE_SECONDS      10
+#define DNS_CACHE_SECONDS      10L
 #define RECEIVE_BUFFER_BYTES   (64L * KIB)
 #define SEND_BUFFER_BYTES      (128L * KIB)
 /* A finished request keeps its buffers for the next one up to this size each. */
@@ -176,7 +176,9 @@ static void set_constant_options(struct http_request *request)
     SET(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     SET(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_SECONDS_MAX);
     SET(easy, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_SECONDS_MAX);
-    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_CACHE_SECONDS);
+    SET(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L); /* the first may be the one that is dead */
+    /* Or curl waits, and the loop with it, for a resolver that a cancelled request has asked. */
+    SET(easy, CURLOPT_QUICK_EXIT, 1L);
     SET(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)http->options.connect_timeout_ms);
     SET(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
     SET(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
@@ -322,6 +324,7 @@ const char *http_request_prepare(struct http_request *request, const struct http
     SET(easy, CURLOPT_NOPROXY, starts_with(spec->url, strlen(spec->url), "http:") ? "*" : NULL);
     SET(easy, CURLOPT_HTTPHEADER, request->header_nodes);
     SET(easy, CURLOPT_FORBID_REUSE, 0L);
+    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, request->http->names_doubted ? 0L : DNS_CACHE_SECONDS);
     set_method(request, spec);
     return NULL;
 }

@@ -1,0 +1,302 @@
+/* F12: what the resolver may answer, or not, and what comes of it: names are looked up anew, what
+ * is open goes on, no failure is remembered, and the loop never waits. getaddrinfo and
+ * pthread_create are this file's. */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "tests/harness/http_exchange.h"
+
+#define ANSWERS_MAX   4
+#define ADDRESSES_MAX 2
+
+struct answer {
+    int failure; /* EAI_*; 0: the addresses */
+    const char *addresses[ADDRESSES_MAX];
+    long after_ms;
+};
+
+/* Read by curl's threads. The last answer is repeated. */
+static struct {
+    struct answer answers[ANSWERS_MAX];
+    unsigned count;
+    atomic_uint asked;
+    atomic_uint answered;
+} names;
+
+#define ALIVE "127.0.0.1"
+#define DEAD  "127.0.0.2" /* nobody listens there */
+
+static struct addrinfo *new_address(const char *text, const char *service)
+{
+    struct addrinfo *info = calloc(1, sizeof(*info) + sizeof(struct sockaddr_in));
+    assert_non_null(info);
+    struct sockaddr_in *address = (struct sockaddr_in *)(void *)(info + 1);
+    address->sin_family = AF_INET;
+    address->sin_port = htons((uint16_t)strtoul(service == NULL ? "0" : service, NULL, 10));
+    assert_int_equal(inet_pton(AF_INET, text, &address->sin_addr), 1);
+    info->ai_family = AF_INET;
+    info->ai_socktype = SOCK_STREAM;
+    info->ai_addr = (struct sockaddr *)address;
+    info->ai_addrlen = sizeof(*address);
+    return info;
+}
+
+int getaddrinfo(const char *restrict node, const char *restrict service,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict ret)
+{
+    (void)node;
+    (void)hints;
+    unsigned number = atomic_fetch_add(&names.asked, 1);
+    const struct answer *answer = &names.answers[MIN(number, names.count - 1)];
+    struct timespec pause = {.tv_sec = 0, .tv_nsec = answer->after_ms * 1000000};
+    nanosleep(&pause, NULL);
+    struct addrinfo **end = ret;
+    *ret = NULL;
+    for (size_t i = 0; i < ADDRESSES_MAX && answer->addresses[i] != NULL; i++) {
+        *end = new_address(answer->addresses[i], service);
+        end = &(*end)->ai_next;
+    }
+    atomic_fetch_add(&names.answered, 1);
+    return answer->failure;
+}
+
+void freeaddrinfo(struct addrinfo *info)
+{
+    while (info != NULL) {
+        struct addrinfo *next = info->ai_next;
+        free(info);
+        info = next;
+    }
+}
+
+static bool threads_fail;
+
+int pthread_create(pthread_t *restrict ret, const pthread_attr_t *restrict attributes,
+                   void *(*run)(void *), void *restrict ctx)
+{
+    if (threads_fail)
+        return EAGAIN;
+    int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = NULL;
+    *(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+    return real(ret, attributes, run, ctx);
+}
+
+/* --- the fixture ----------------------------------------------------------------------------- */
+
+static const struct http_options options = {.connections_max = 4, .connect_timeout_ms = 200};
+
+struct named {
+    struct exchange x;
+    char url[64];
+};
+
+static void named_init(struct named *n, const struct answer *answers, size_t count)
+{
+    assert_in_range(count, 1, ANSWERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        names.answers[i] = answers[i];
+    names.count = (unsigned)count;
+    atomic_store(&names.asked, 0);
+    atomic_store(&names.answered, 0);
+    exchange_init(&n->x, exchange_play_ok, &options);
+    const char *port = strrchr(http_script_url(n->x.script), ':');
+    snprintf(n->url, sizeof(n->url), "http://service.test%s/", port);
+}
+
+#define NAMED_INIT(n, ...)                                                                         \
+    do {                                                                                           \
+        static const struct answer answers_[] = {__VA_ARGS__};                                     \
+        named_init((n), answers_, ARRAY_LEN(answers_));                                            \
+    } while (0)
+
+static void ask(struct named *n)
+{
+    struct http_spec spec = exchange_spec(&n->x, "POST", "{}");
+    spec.url = n->url;
+    exchange_run(&n->x, &spec);
+}
+
+static void expect_good(const struct named *n)
+{
+    if (n->x.error.kind != ERROR_NONE)
+        fail_msg("%s: %s", n->x.error.code, n->x.error.text);
+    assert_int_equal(n->x.status, 200);
+}
+
+/* --- cases ----------------------------------------------------------------------------------- */
+
+/* NXDOMAIN, SERVFAIL, a server that refuses, a name without addresses. */
+static void a_failure_is_not_remembered(void **state)
+{
+    (void)state;
+    static const int failures[] = {EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA};
+    for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
+        const struct answer answers[] = {{.failure = failures[i]}, {.addresses = {ALIVE}}};
+        struct named n;
+        named_init(&n, answers, ARRAY_LEN(answers));
+        ask(&n);
+        exchange_expect_error(&n.x, ERROR_RETRY, "NameResolutionFailed");
+        assert_int_equal(n.x.requests, 0);
+        ask(&n);
+        expect_good(&n);
+        assert_int_equal(atomic_load(&names.asked), 2);
+        exchange_release(&n.x);
+    }
+}
+
+static void of_two_addresses_the_living_one_is_found(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {DEAD, ALIVE}});
+    ask(&n);
+    expect_good(&n);
+    exchange_release(&n.x);
+}
+
+/* A socket whose queue of connections is full: the kernel drops who knocks. */
+struct mute {
+    int listener;
+    int knocks[3];
+};
+
+static void mute_init(struct mute *m, const char *address, const char *url)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    at.sin_port = htons((uint16_t)strtoul(strrchr(url, ':') + 1, NULL, 10));
+    assert_int_equal(inet_pton(AF_INET, address, &at.sin_addr), 1);
+    m->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(m->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(m->listener, 0), 0);
+    for (size_t i = 0; i < ARRAY_LEN(m->knocks); i++) {
+        m->knocks[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(m->knocks[i], (struct sockaddr *)&at, sizeof(at));
+    }
+}
+
+static void mute_release(struct mute *m)
+{
+    for (size_t i = 0; i < ARRAY_LEN(m->knocks); i++)
+        assert_int_equal(close(m->knocks[i]), 0);
+    assert_int_equal(close(m->listener), 0);
+}
+
+/* curl 7.88.1 has no time left for the second address then: the order must differ from try to try.
+ */
+static void an_address_that_does_not_answer_is_not_always_the_first(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {DEAD, ALIVE}});
+    struct mute mute;
+    mute_init(&mute, DEAD, http_script_url(n.x.script));
+    unsigned tries = 0;
+    do
+        ask(&n);
+    while (n.x.error.kind == ERROR_RETRY && ++tries < 40);
+    expect_good(&n);
+    mute_release(&mute);
+    exchange_release(&n.x);
+}
+
+static void after_a_failure_to_connect_the_name_is_asked_for_anew(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {DEAD}}, {.addresses = {ALIVE}});
+    ask(&n);
+    exchange_expect_error(&n.x, ERROR_RETRY, "ConnectionFailed");
+    ask(&n);
+    expect_good(&n);
+    assert_int_equal(atomic_load(&names.asked), 2);
+    exchange_release(&n.x);
+}
+
+/* Many connections are opened with one look-up as long as all is well. */
+static void an_address_that_works_is_kept(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {ALIVE}}, {.failure = EAI_AGAIN});
+    ask(&n);
+    struct http_spec spec = exchange_spec(&n.x, "POST", "{}");
+    spec.url = n.url;
+    for (unsigned i = 0; i < 4; i++)
+        exchange_start(&n.x, &spec);
+    exchange_wait(&n.x, 5);
+    expect_good(&n);
+    assert_int_equal(http_script_connections(n.x.script), 4);
+    assert_int_equal(atomic_load(&names.asked), 1);
+    exchange_release(&n.x);
+}
+
+static void open_connections_go_on_without_a_resolver(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {ALIVE}}, {.failure = EAI_AGAIN});
+    for (int i = 0; i < 3; i++) {
+        ask(&n);
+        expect_good(&n);
+    }
+    assert_int_equal(http_script_connections(n.x.script), 1);
+    exchange_release(&n.x);
+}
+
+/* A resolver that gets no answer takes seconds to say so. */
+static void a_slow_resolver_keeps_neither_the_loop_nor_a_deadline(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {ALIVE}, .after_ms = 900});
+    struct http_spec spec = exchange_spec(&n.x, "POST", "{}");
+    spec.url = n.url;
+    spec.timeout_ms = 50;
+    int64_t began_ms = loop_now(n.x.loop).mono.ms;
+    exchange_run(&n.x, &spec);
+    exchange_expect_error(&n.x, ERROR_RETRY, "ConnectionTimeout");
+    http_cancel(exchange_start(&n.x, &spec));
+    assert_int_equal(atomic_load(&names.answered), 0); /* else the loop has waited for it */
+    assert_in_range(loop_now(n.x.loop).mono.ms - began_ms, 50, 700);
+    exchange_release(&n.x);
+    while (atomic_load(&names.answered) < atomic_load(&names.asked))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+/* F45: curl asks the resolver in a thread. */
+static void without_a_thread_it_is_tried_again(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {ALIVE}});
+    threads_fail = true;
+    ask(&n);
+    threads_fail = false;
+    exchange_expect_error(&n.x, ERROR_RETRY, "NameResolutionFailed");
+    ask(&n);
+    expect_good(&n);
+    exchange_release(&n.x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failure_is_not_remembered),
+        cmocka_unit_test(of_two_addresses_the_living_one_is_found),
+        cmocka_unit_test(an_address_that_does_not_answer_is_not_always_the_first),
+        cmocka_unit_test(after_a_failure_to_connect_the_name_is_asked_for_anew),
+        cmocka_unit_test(an_address_that_works_is_kept),
+        cmocka_unit_test(open_connections_go_on_without_a_resolver),
+        cmocka_unit_test(a_slow_resolver_keeps_neither_the_loop_nor_a_deadline),
+        cmocka_unit_test(without_a_thread_it_is_tried_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
