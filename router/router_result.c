@@ -37,7 +37,7 @@ enum router_result router_result_of(enum outcome outcome, const struct error *er
     case ERROR_AUTH:
         return ROUTER_RESULT_BLOCKED;
     case ERROR_PERMANENT:
-        return error->http_status >= 400 && !concerns_an_entry(error->code) ? ROUTER_RESULT_BLOCKED
+        return error->http_status >= 300 && !concerns_an_entry(error->code) ? ROUTER_RESULT_BLOCKED
                                                                             : ROUTER_RESULT_REFUSED;
     }
     UNREACHABLE();
