@@ -106,6 +106,7 @@ static void test_writes_end_as_unknown(void **state)
         {.status = 200, .body = "{\"a\":"},
         {.status = 200, .body = "{} {}"},
         {.status = 204, .body = ""},
+        {.status = 200, .headers = "Content-Encoding: gzip\r\n", .body = "\x1f\x8b\x08"},
         {.status = 200, .headers = "x-amz-crc32: 1\r\n", .body = "{}"},
         {.status = 200, .headers = "x-amz-crc32: x\r\n", .body = "{}"},
         {.close = true},

@@ -1,5 +1,7 @@
 /* Answers that are cut, contradict themselves, or are followed by something: a success is only what
  * is proven whole. */
+#include <zlib.h>
+
 #include "tests/harness/http_exchange.h"
 
 #include "common/encode.h"
@@ -102,12 +104,13 @@ static void connections_out_of_step_are_dropped(void **state)
     }
 }
 
+static const int redirects[] = {300, 301, 302, 303, 305, 307, 308, 421};
+
 static void play_redirect(void *ctx, const struct http_script_request *request,
                           struct http_script_answer *answer)
 {
     (void)ctx;
-    (void)request;
-    http_script_reply(answer, 307, "Location: /elsewhere\r\n", "");
+    http_script_reply(answer, redirects[request->number], "Location: /elsewhere\r\n", "");
 }
 
 static void a_redirect_is_not_followed(void **state)
@@ -115,9 +118,45 @@ static void a_redirect_is_not_followed(void **state)
     (void)state;
     struct exchange x;
     exchange_init(&x, play_redirect, NULL);
-    exchange_post(&x, "{}");
-    assert_int_equal(x.status, 307);
-    assert_int_equal(x.requests, 1);
+    for (unsigned i = 0; i < ARRAY_LEN(redirects); i++) {
+        exchange_post(&x, "{}");
+        assert_int_equal(x.error.kind, ERROR_NONE);
+        assert_int_equal(x.status, redirects[i]);
+        assert_int_equal(x.requests, i + 1);
+    }
+    exchange_release(&x);
+}
+
+static void play_squeezed(void *ctx, const struct http_script_request *request,
+                          struct http_script_answer *answer)
+{
+    struct exchange *x = ctx;
+    assert_slice_equal(http_script_header(request, "Accept-Encoding"), "identity");
+    buf_printf(&answer->raw,
+               "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+               x->raw.len);
+    buf_append_slice(&answer->raw, x->raw);
+}
+
+/* We ask for none of it; who sends it all the same has its bytes taken as they are. */
+static void a_gzip_bomb_stays_small(void **state)
+{
+    (void)state;
+    static uint8_t zeros[16 * MIB];
+    static uint8_t bomb[64 * KIB];
+    z_stream z = {
+        .next_in = zeros, .avail_in = sizeof(zeros), .next_out = bomb, .avail_out = sizeof(bomb)};
+    assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    struct exchange x;
+    exchange_init(&x, play_squeezed, NULL);
+    x.raw = slice_from(bomb, z.total_out);
+    struct http_spec spec = exchange_spec(&x, "POST", "{}");
+    spec.response_bytes_max = sizeof(bomb);
+    exchange_run(&x, &spec);
+    assert_int_equal(x.error.kind, ERROR_NONE);
+    assert_true(slice_equal(buf_slice(&x.body), x.raw));
+    assert_int_equal(deflateEnd(&z), Z_OK);
     exchange_release(&x);
 }
 
@@ -217,6 +256,7 @@ int main(void)
         cmocka_unit_test(hostile_answers_are_unknown),
         cmocka_unit_test(connections_out_of_step_are_dropped),
         cmocka_unit_test(a_redirect_is_not_followed),
+        cmocka_unit_test(a_gzip_bomb_stays_small),
         cmocka_unit_test(an_answer_over_a_limit_is_unknown),
         cmocka_unit_test(every_cut_is_unknown),
         cmocka_unit_test(agrees_with_the_vectors),
