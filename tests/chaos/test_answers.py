@@ -7,7 +7,8 @@ import chaos
 HTML = {"action": "raw", "status": 200, "content_type": "text/html", "body": "<html>busy</html>"}
 SENDS = ("SendMessageBatch",)
 BATCHES = ("SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
-EVERYTHING = chaos.SQS + ("BatchWriteItem", "Query", "UpdateItem", "GetItem")
+DYNAMODB = ("BatchWriteItem", "Query", "UpdateItem", "GetItem")  # nothing else is asked all the time
+EVERYTHING = chaos.SQS + DYNAMODB
 LONG_SHARE = 0.3  # of delays from 0 to 10 s, with a horizon of 7 s
 BLOCKED_S = 5  # DELAYLINE_ROUTER_BLOCKED_RETRY
 
@@ -23,7 +24,7 @@ ANSWERS = {
     "applied-and-dropped": (EVERYTHING, {"action": "apply_then_drop"}),
     "applied-and-500": (EVERYTHING, {"action": "apply_then_error", "status": 500, "code": "InternalFailure"}),
     "cut": (EVERYTHING, {"action": "truncate", "at": 200}),
-    "wrong-crc": (chaos.DYNAMODB, {"action": "corrupt_crc"}),
+    "wrong-crc": (DYNAMODB, {"action": "corrupt_crc"}),
     "wrong-md5": (("SendMessageBatch", "ReceiveMessage"), {"action": "corrupt_md5"}),
     "unprocessed": (("BatchWriteItem",), {"action": "unprocessed", "entries": [0, 2]}),
     "failed-entries": (BATCHES, {"action": "fail_entries", "entries": [0, 3, 4]}),
