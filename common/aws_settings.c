@@ -37,8 +37,9 @@ static struct setting find(const struct aws_profile *profile, const char *variab
     struct slice value = credentials_getenv(variable);
     if (!slice_is_null(value))
         return (struct setting){.value = value, .variable = variable};
-    if (profile != NULL)
-        value = aws_profile_get(profile, property);
+    if (profile == NULL)
+        return NO_SETTING;
+    value = aws_profile_get(profile, property);
     if (value.len == 0)
         return NO_SETTING;
     return (struct setting){.value = value, .property = property, .profile = profile->name};

@@ -179,8 +179,8 @@ static void get_blob_ref(struct wire_reader *r, struct blob_ref *ret)
     ret->parts = (uint32_t)wire_get_varint(r, BLOB_PARTS_MAX);
     ret->total_bytes = (uint32_t)wire_get_varint(r, UINT32_MAX);
     struct slice crc = wire_get_bytes(r, 4);
-    if (r->failed)
-        return;
+    if (slice_is_null(id) || slice_is_null(crc))
+        return; /* failed */
     memcpy(ret->blob_id.bytes, id.ptr, ENVELOPE_ID_SIZE);
     ret->crc32 = get_u32(crc.ptr);
     if (ret->parts == 0 || ret->total_bytes == 0 ||

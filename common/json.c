@@ -52,6 +52,7 @@ static bool has_doubled_member(const cJSON *object)
 }
 
 /* Recursion is bounded by JSON_DEPTH_MAX, which the scan has enforced. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static const cJSON *find_doubled_member(const cJSON *value)
 {
     if (cJSON_IsObject(value) && has_doubled_member(value))

@@ -40,7 +40,7 @@ static bool property_name(struct slice variable, char name[NAME_SIZE])
         return false;
     for (size_t i = 0; i < len; i++) {
         uint8_t byte = variable.ptr[prefix_len + i];
-        name[i] = byte == '_' ? '.' : (char)tolower(byte);
+        name[i] = (char)(byte == '_' ? '.' : tolower(byte));
     }
     name[len] = '\0';
     return true;

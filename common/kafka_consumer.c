@@ -19,7 +19,8 @@
 #define NO_INDEX      UINT32_MAX
 
 /* LeakSanitizer's; not there in other builds. */
-extern void __lsan_ignore_object(const void *object) __attribute__((weak));
+extern void __lsan_ignore_object(const void *object) /* NOLINT(bugprone-reserved-identifier) */
+    __attribute__((weak));
 
 enum assignment_state { ASSIGNMENT_FREE, ASSIGNMENT_ACTIVE, ASSIGNMENT_REVOKED };
 

@@ -193,6 +193,8 @@ struct loop *loop_new(void)
     struct loop *loop = mem_calloc(1, sizeof(*loop));
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
+    /* libuv aborts without a word when it has no memory for its own; ours says why. */
+    CHECK(uv_replace_allocator(mem_alloc, mem_realloc, mem_calloc, mem_free) == 0);
     CHECK(uv_loop_init(&loop->uv) == 0);
     CHECK(uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) == 0);
     CHECK(uv_prepare_init(&loop->uv, &loop->prepare) == 0);

@@ -58,7 +58,8 @@ struct program_metrics *program_metrics_new(struct metrics *metrics, const char 
     struct program_metrics *m = mem_calloc(1, sizeof(*m));
     for (unsigned i = 0; i < METRIC_COUNT; i++)
         m->metrics[i] = metrics_get(metrics, &specs[i], "");
-    metric_set(m->metrics[START_TIME], (double)(loop_wall_ms() / MS_PER_SECOND));
+    int64_t started_s = loop_wall_ms() / MS_PER_SECOND;
+    metric_set(m->metrics[START_TIME], (double)started_s);
 
     CLEANUP(buf_release) struct buf labels;
     buf_init(&labels, (size_t)4 * KIB);
