@@ -199,6 +199,31 @@ $(FUZZ_BINS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/target_%.o $(OBJ)/tests/fuzz/fu
 unit: $(UNIT_BINS) ## build and run the unit tests of VARIANT
 	@tests/harness/run-unit $(UNIT_BINS)
 
+TORTURE_BINS := $(patsubst tests/torture/torture_%.c,$(BUILD)/torture/%,$(wildcard tests/torture/torture_*.c))
+
+$(TORTURE_BINS): $(BUILD)/torture/%: $(OBJ)/tests/torture/torture_%.o $(HARNESS_LIB) $(MODEL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) $(test_libs) -o $@
+
+# Not for the sanitizers: it comes before theirs.
+$(BUILD)/torture/malloc_fault.so: tests/torture/malloc_fault.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC -O2 -g -D_GNU_SOURCE -std=c17 -Wall -Wextra -Werror $< -o $@ -ldl
+
+TORTURE_UNITS := sqs dynamodb http envelope envelope_blob json sigv4 aws_credentials_wire aws_profile admin
+
+torture-bins: $(TORTURE_BINS)
+
+torture-all: $(TORTURE_BINS) $(BUILD)/torture/malloc_fault.so $(BINS) $(TORTURE_UNITS:%=$(BUILD)/unit/test_%)
+
+torture: deps-test ## each call of a core fails, alone and in pairs; each allocation fails; under AddressSanitizer
+	@$(MAKE) --no-print-directory -s VARIANT=asan torture-all
+	@TORTURE_PAIRS=1 UNIT_TIME_LIMIT_S=3600 tests/harness/run-unit $(TORTURE_BINS:$(BUILD)/%=$(BUILD_ROOT)/asan/%)
+	@tests/torture/allocations $(BUILD_ROOT)/asan
+
+torture-quick: $(TORTURE_BINS)
+	@UNIT_TIME_LIMIT_S=600 tests/harness/run-unit $^
+
 fuzz-replay: $(FUZZ_BINS) ## give the committed inputs to the fuzz targets of VARIANT
 	@tests/fuzz/replay-all $(BUILD)/fuzz
 
@@ -234,12 +259,36 @@ $(BUILD)/purity.ok: $(PURE_OBJS) $(CORE_OBJS)
 	@ld -r -o $(BUILD)/core.o $(CORE_OBJS) $(CORE_BASE_OBJS)
 	@! nm -u $(BUILD)/core.o | awk '{print $$2}' | grep -vxE '$(subst $(space),,$(CORE_ALLOWED))' \
 	  || { echo "purity: a core calls the above"; exit 1; }
+	@! grep -lE '/(uv|microhttpd|rdkafka|curl|socket|netdb|unistd|fcntl|pthread)\.h' $(PURE_OBJS:.o=.d) \
+	  || { echo "purity: the above say what a pure module includes, and that is I/O"; exit 1; }
 	@echo "purity: $(words $(PURE_OBJS)) pure modules, $(words $(CORE_OBJS)) of them cores" | tee $@
 
 readme: all ## bring the settings tables of README.md up to date
 	@tests/tools/update-readme
 
-lint: ## formatting, scripts, include arrows
+# What is shipped: each file once, until it changes or what it includes does.
+TIDY_SRCS   := $(LIB_SRCS) $(MAIN_SRCS)
+TIDY_STAMPS := $(patsubst %.c,$(BUILD)/tidy/%.ok,$(sort $(TIDY_SRCS)))
+
+$(TIDY_STAMPS): $(BUILD)/tidy/%.ok: $(OBJ)/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $*.c -- -I. $(pkg_cflags) -D_GNU_SOURCE -std=c17 \
+	  >$(@:.ok=.log) 2>&1 || { cat $(@:.ok=.log); exit 1; }
+	@touch $@
+
+tidy: $(TIDY_STAMPS)
+
+# cppcheck and gcc's analyzer look at what judges, too; cppcheck keeps its own account of changes.
+CPPCHECK := cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,portability,performance \
+  --suppressions-list=tests/lint/cppcheck -I. -D_GNU_SOURCE
+analyze: $(LIB_SRCS) $(MODEL_SRCS) $(LOAD_SRCS)
+	@mkdir -p $(BUILD)/cppcheck
+	@$(CPPCHECK) --cppcheck-build-dir=$(BUILD)/cppcheck $^
+	@$(MAKE) --no-print-directory -s VARIANT=analyze analyzed
+
+analyzed: $(LIB) $(MODEL_LIB) $(LOAD_LIB)
+
+lint: tidy analyze ## static analysis, formatting, scripts, include arrows, banned functions, disabled tests
 	@tests/lint/run
 
 deps: ## install the Debian packages that building and testing need
@@ -250,6 +299,9 @@ deps-build:
 
 deps-native: ## install the Debian packages that the native stack needs besides
 	@tests/stack/deps native
+
+deps-test:
+	@tests/stack/deps test
 
 deps-fuzz:
 	@tests/stack/deps fuzz
@@ -311,8 +363,8 @@ help: ## list the targets
 
 FORCE:
 .PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
-.PHONY: deps-fuzz fuzz fuzz-bins fuzz-replay
 .PHONY: sim
+.PHONY: deps-test torture torture-all torture-bins torture-quick tidy analyze analyzed deps-fuzz fuzz fuzz-bins fuzz-replay
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -131,7 +131,7 @@ static bool form_field(struct slice form, const char *name, char out[FIELD_MAX])
                 c = (uint8_t)(high << 4 | low);
                 i += 2;
             }
-            out[used++] = pair.ptr[i] == '+' ? ' ' : (char)c;
+            out[used++] = (char)(pair.ptr[i] == '+' ? ' ' : c);
         }
         out[used] = '\0';
         return true;

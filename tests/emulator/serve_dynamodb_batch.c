@@ -232,14 +232,14 @@ static bool out_items(struct call *call, struct entry *entries, size_t count)
     json_out_begin_object(out);
     for (size_t i = 0; i < count; i++) {
         struct entry *e = &entries[i];
-        const cJSON *spec = e->request;
         bool consistent = false;
         if (table_begins(entries, i)) {
             json_out_name_slice(out, e->table_name);
             json_out_begin_array(out);
         }
         const cJSON *items = cJSON_GetObjectItemCaseSensitive(call->input, "RequestItems");
-        spec = cJSON_GetObjectItemCaseSensitive(items, (const char *)e->table_name.ptr);
+        const cJSON *spec =
+            cJSON_GetObjectItemCaseSensitive(items, (const char *)e->table_name.ptr);
         if (!in_bool(call, spec, "ConsistentRead", &consistent))
             return false;
         e->undone = call->fault.action == FAULT_UNPROCESSED && fault_hits_entry(&call->fault, i);

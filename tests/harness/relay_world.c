@@ -26,6 +26,10 @@ static const struct relay_limits limits = {
 
 static bool happens(struct relay_world *w, uint32_t per_mille)
 {
+    if (w->enumerate) {
+        w->occasions += per_mille > 0;
+        return per_mille > 0 && (w->occasions == w->fires[0] || w->occasions == w->fires[1]);
+    }
     return prng_below(&w->random, 1000) < per_mille;
 }
 
@@ -379,6 +383,15 @@ void relay_world_free(struct relay_world *w)
     for (uint32_t i = 0; i < RELAY_WORLD_NODES; i++)
         mem_free(w->nodes[i].storage);
     mem_free(w);
+}
+
+void relay_world_keep(struct relay_world *w, uint32_t count, uint32_t records)
+{
+    for (uint32_t i = 0; i < RELAY_WORLD_MESSAGES; i++) {
+        struct relay_world_message *m = &w->messages[i];
+        m->records = i < count ? MIN(m->records, records) : 0;
+        m->deleted = i >= count;
+    }
 }
 
 static int64_t next_wake(const struct relay_world *w)

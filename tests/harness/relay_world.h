@@ -77,6 +77,10 @@ struct relay_world_queued {
 struct relay_world {
     struct prng random;
     struct relay_world_faults faults;
+    /* Not by chance: of all occasions of the faults that exist, these alone; numbers from 1. */
+    bool enumerate;
+    uint64_t occasions; /* so far */
+    uint64_t fires[2];
     int64_t mono;
     struct relay_world_message messages[RELAY_WORLD_MESSAGES];
     struct relay_world_node nodes[RELAY_WORLD_NODES];
@@ -101,6 +105,10 @@ void relay_world_free(struct relay_world *w);
 struct relay_world_faults relay_world_draw_faults(uint64_t seed);
 /* From the world's own chance, both ends included. */
 int64_t relay_world_between(struct relay_world *w, int64_t least, int64_t most);
+
+/* Only the first `count` messages exist, each of at most `records` records; before anything runs.
+ */
+void relay_world_keep(struct relay_world *w, uint32_t count, uint32_t records);
 
 void relay_world_run_until(struct relay_world *w, int64_t end); /* monotonic ms */
 /* The node forgets everything and starts: after a crash or a stop. */

@@ -230,10 +230,17 @@ static void scheduler_world_call(struct scheduler_world *w, struct scheduler_wor
                 (w->table_down && scheduler_world_is_table(kind));
     uint64_t dice = prng_below(&w->random, 100);
     bool fault = dice < w->fault_percent;
-    uint64_t how = prng_below(&w->random, 5);
+    uint64_t how = prng_below(&w->random, SCHEDULER_WORLD_FAULTS);
     if (p->answered) { /* reported unknown already; applied late */
         scheduler_world_apply(w, p);
         return;
+    }
+    w->calls++;
+    for (size_t i = 0; i < ARRAY_LEN(w->planned); i++) {
+        if (w->planned[i].call == w->calls) {
+            fault = true;
+            how = w->planned[i].how;
+        }
     }
     bool polls = kind == SCHEDULER_EFFECT_RECEIVE;
     if (polls && (w->held_back_ms > 0 || (fault && how == 3))) {

@@ -93,6 +93,16 @@ struct scheduler_world_pending {
     uint32_t row_count;
 };
 
+/* The ways in which a call goes wrong. */
+enum scheduler_world_fault {
+    SCHEDULER_WORLD_FAILS,
+    SCHEDULER_WORLD_THROTTLES,
+    SCHEDULER_WORLD_UNKNOWN,      /* not done */
+    SCHEDULER_WORLD_UNKNOWN_YET,  /* done a little later */
+    SCHEDULER_WORLD_UNKNOWN_DONE, /* of packs: every other one fails */
+    SCHEDULER_WORLD_FAULTS,
+};
+
 struct scheduler_world {
     struct scheduler_limits limits;
     struct prng random;
@@ -114,6 +124,10 @@ struct scheduler_world {
     struct scheduler_effects effects;
     struct scheduler_item answer_items[SCHEDULER_PAGE_ITEMS_MAX]; /* of the page being answered */
     /* Knobs. */
+    struct scheduler_world_planned {
+        uint64_t call; /* the call with this number goes wrong, whatever fault_percent; 0: none */
+        enum scheduler_world_fault how;
+    } planned[2];
     uint32_t page_short; /* pages hold at most so many items; 0: as asked for */
     uint32_t fault_percent;
     int64_t latency_ms;   /* at most, each way */
@@ -126,7 +140,8 @@ struct scheduler_world {
     uint32_t receive_max;    /* messages that a receive gives at most; 0: as asked for */
     int64_t send_latency_ms; /* more for calls to the ready queue */
     bool moves_unknown;      /* applied, the answer lost */
-    uint32_t sends;          /* calls */
+    uint64_t calls;          /* of every kind */
+    uint32_t sends;          /* calls to the ready queue */
     uint32_t polls;
     uint32_t extensions;
     uint32_t fences;

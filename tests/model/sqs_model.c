@@ -198,7 +198,8 @@ static void remember_send(struct sqs_model_queue *queue, struct slice key,
                                                   message->sent_ms + SQS_MODEL_DEDUPLICATION_MS};
     memcpy(entry->message_id, message->message_id, sizeof(entry->message_id));
     memcpy(entry->sequence_number, message->sequence_number, sizeof(entry->sequence_number));
-    memcpy(entry->key, key.ptr, key.len);
+    if (key.len > 0)
+        memcpy(entry->key, key.ptr, key.len);
     model_map_insert(&queue->deduplications, &entry->by_key, slice_from(entry->key, key.len));
     model_list_append(&queue->deduplications_by_age, &entry->by_age);
 }
