@@ -8,8 +8,6 @@ import pytest
 import stack as s
 import yaml
 
-pytestmark = pytest.mark.embedded("what compose runs is what tests/native starts")
-
 PROGRAMS = ["router", "scheduler", "relay"]
 SERVICES = yaml.safe_load((s.ROOT / "docker-compose.yml").read_text())["services"]
 NAMES = ("DELAYLINE_DELAY_QUEUE", "DELAYLINE_READY_QUEUE", "DELAYLINE_TIMER_QUEUE", "DELAYLINE_TABLE")
@@ -39,18 +37,24 @@ def provision(env, *arguments):
 
 @pytest.fixture(scope="module")
 def places(fast_stack):
-    """The mock cluster makes topics by its control route only; the native stack tries the real way."""
-    there = confluent_kafka.admin.AdminClient({"bootstrap.servers": fast_stack.bootstrap}).list_topics(timeout=5).topics
+    if not s.NATIVE:
+        make_topics(fast_stack)
+    there = {k: v for k, v in fast_stack.env.items() if k.startswith(("AWS_", "KAFKA_"))}
+    return {"AWS_ENDPOINT_URL": fast_stack.sqs_endpoint, **there}  # ElasticMQ: one for each service besides
+
+
+def make_topics(stack):
+    """The mock cluster makes them by its control route only."""
+    there = confluent_kafka.admin.AdminClient({"bootstrap.servers": stack.bootstrap}).list_topics(timeout=5).topics
     wanted = provision(environment("provision"), "--print-topics").stdout.strip()
     for name, partitions in (item.split(":") for item in wanted.split(",")):
         if name not in there:
-            fast_stack.emulator("/_emulator/kafka", {"do": "topic_create", "topic": name, "partitions": int(partitions)})
-    return {k: v for k, v in fast_stack.env.items() if k.startswith(("AWS_", "KAFKA_"))}
+            stack.emulator("/_emulator/kafka", {"do": "topic_create", "topic": name, "partitions": int(partitions)})
 
 
 @pytest.fixture(scope="module")
 def fresh():
-    """Names that the embedded stack has not made already."""
+    """Names that the stack has not made already."""
     return {name: f"compose-{shared()[name]}" for name in NAMES}
 
 
@@ -90,7 +94,8 @@ def test_provision_refuses_what_is_there_and_different(places, fresh):
 
 
 def test_provision_says_what_does_not_come(places):
-    answer = provision({**environment("provision", places), "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "--wait", "0.3")
+    nowhere = {name: "http://127.0.0.1:1" for name in places if name.startswith("AWS_ENDPOINT_URL")}
+    answer = provision({**environment("provision", places), **nowhere}, "--wait", "0.3")
     assert answer.returncode == 69 and "http://127.0.0.1:1" in answer.stderr
 
 
