@@ -186,7 +186,7 @@ endef
 $(BUILD)/sim-mutant-%: $(BUILD)/sim FORCE
 	$(call sim_with,MUTANT_IS\($*\),-DMUTANT=$*)
 $(BUILD)/sim-marks: $(BUILD)/sim FORCE
-	$(call sim_with,MARK\(,-DMARKS)
+	$(call sim_with,MARK.",-DMARKS)
 $(BUILD)/unit/%: $(OBJ)/tests/unit/%.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(filter %.o,$^) $(filter %.a,$^) $(pkg_libs) $(test_libs) -o $@

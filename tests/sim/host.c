@@ -81,6 +81,21 @@ static void bury(struct host *host)
     host->dying = false;
 }
 
+static void die(struct host *host)
+{
+    sim_say(host->sim, host, "killed after %" PRIu64 " effects", host->effects);
+    bury(host);
+    nemesis_process_ended(host, -1);
+}
+
+/* By an effect that was none of a turn of its own. */
+static void die_now(void *ctx)
+{
+    struct host *host = ctx;
+    if (host->dying)
+        die(host);
+}
+
 /* Whatever happens in it, the turn ends here. */
 static void run_turn(struct host *host, sim_fn *fn, void *ctx)
 {
@@ -91,9 +106,7 @@ static void run_turn(struct host *host, sim_fn *fn, void *ctx)
     sim->inside = NULL;
     int exit_code = 0;
     if (host->dying) {
-        sim_say(sim, host, "killed after %" PRIu64 " effects", host->effects);
-        bury(host);
-        nemesis_process_ended(host, -1);
+        die(host);
     } else if (stand_in_program_has_ended(host->program, &exit_code)) {
         sim_say(sim, host, "exits with %d", exit_code);
         bury(host);
@@ -142,6 +155,8 @@ bool host_acts(struct host *host)
         return true;
     host->crash_after = 0;
     host->dying = true;
+    if (host->sim->inside != host)
+        sim_after(host->sim, 0, die_now, host);
     /* With the effect under way, or just before it leaves. */
     return sim_happens(&host->sim->faults, 500);
 }

@@ -104,7 +104,7 @@ void ledger_add(struct ledger *ledger, const struct ledger_record *record)
     ledger->records[ledger->count++] = mine;
     index_record(ledger, mine);
     ledger->unsettled += !mine->far;
-    if (mine->poison == NULL && !mine->far)
+    if (!mine->far)
         ledger->last_due_ms = MAX(ledger->last_due_ms, mine->due_ms);
 }
 

@@ -121,6 +121,14 @@ void options_draw(struct options *o, uint64_t seed)
     o->nemesis.every_ms = MAX(o->faults_ms / sim_between(&random, 3, 20), 500);
     if (one_in(&random, 3))
         o->clock_error_ms = one_in(&random, 2) ? 2000 : 20 * MS_PER_MINUTE;
+    /* Clocks that are wrong by less than is corrected, and times too short for that: what is
+     * written late is the straggler pass's. */
+    if (o->clock_error_ms == 2000 && one_in(&random, 2)) {
+        o->bucket_ms = SECONDS(1);
+        o->cutoff_ms = SECONDS(1);
+        o->horizon_ms = o->bucket_ms + o->handoff_ms + o->cutoff_ms + SECONDS(1);
+        o->delay_max_ms = o->horizon_ms + SECONDS(60);
+    }
 }
 
 static void print_calls(const char *name, const struct options_calls *c)
