@@ -106,8 +106,7 @@ struct relay_world_faults relay_world_draw_faults(uint64_t seed);
 /* From the world's own chance, both ends included. */
 int64_t relay_world_between(struct relay_world *w, int64_t least, int64_t most);
 
-/* Only the first `count` messages exist, each of at most `records` records; before anything runs.
- */
+/* Before anything runs: only the first `count` messages exist, of at most `records` each. */
 void relay_world_keep(struct relay_world *w, uint32_t count, uint32_t records);
 
 void relay_world_run_until(struct relay_world *w, int64_t end); /* monotonic ms */

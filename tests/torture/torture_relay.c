@@ -64,8 +64,7 @@ static void each_occasion_once(void **state)
     print_message("relay: %llu runs\n", (unsigned long long)runs);
 }
 
-/* Also what a fault leads to: whether a call without an answer was done is an occasion by itself.
- */
+/* Whether a call without an answer was done is an occasion by itself. */
 static void two_occasions_near_each_other(void **state)
 {
     (void)state;
