@@ -2,7 +2,8 @@
 # logs, demo and the end-to-end tests.
 # shellcheck shell=bash
 #
-# run folder: <name>.pid, <name>.log, stack.env (what devstack prints), env (what users source).
+# run folder: <name>.pid, <name>.began, <name>.log, stack.env (what devstack prints); there while everything is up:
+# asked (what for), env (what users source).
 
 stack_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${VARIANT:=release}"
@@ -113,12 +114,29 @@ stack_servers_up() { # RUN
     . "$run/stack.env"
 }
 
-# Brings everything up and returns when all replicas are ready and every partition has a router.
+# What an up was asked for, in the words that ask for it.
+stack_asked() { # ROUTERS SCHEDULERS RELAYS
+    [ "${STACK_SERVERS:-embedded}" = embedded ] || printf 'SQS=%s ' "${SQS:-localstack}"
+    echo "VARIANT=$VARIANT ROUTERS=$1 SCHEDULERS=$2 RELAYS=$3"
+}
+
+# Whether an up came to its end and all that it started is still there.
+stack_is_up() { # RUN
+    local pid
+    [ -e "$1/asked" ] || return 1
+    for pid in "$1"/*.pid; do
+        [ ! -e "$pid" ] || stack_alive "$1" "$(basename "$pid" .pid)" || return 1
+    done
+}
+
+# Ends what is left of an earlier one, brings everything up and returns when all replicas are ready and every
+# partition has a router.
 stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
     local run=$1 program i name addresses=
     local -A replicas=([router]=$2 [scheduler]=$3 [relay]=$4)
     mkdir -p "$run"
-    rm -f "$run"/*.log "$run"/*.pid "$run"/*.began "$run"/env "$run"/stack.env
+    stack_down "$run" || true
+    rm -f "$run"/*.log
     stack_servers_up "$run" || return 1
     for program in router scheduler relay; do
         for ((i = 1; i <= ${replicas[$program]}; i++)); do
@@ -136,11 +154,16 @@ stack_up() { # RUN ROUTERS SCHEDULERS RELAYS
     export DELAYLINE_STACK_ADMIN_ADDRESSES=${addresses# }
     stack_poll 60 "a router for every partition" stack_group_is_settled "$run" "$2" || return 1
     stack_write_env "$run"
+    stack_asked "$2" "$3" "$4" >"$run/asked"
 }
 
 stack_write_env() { # RUN
     local name
     {
+        # what the file of another stack may have set in the same shell
+        for name in AWS_ENDPOINT_URL "${stack_foreign[@]}"; do
+            [ -n "${!name:-}" ] || echo "unset $name"
+        done
         for name in $(compgen -v | grep -E '^(KAFKA_(BOOTSTRAP_SERVERS|PROPERTY_.*)|AWS_.*|DELAYLINE_.*)$'); do
             printf 'export %s=%q\n' "$name" "${!name}"
         done
@@ -152,6 +175,7 @@ stack_write_env() { # RUN
 stack_down() { # RUN
     local run=$1 kinds kind name pid ok=0
     local -a pids
+    rm -f "$run/asked" "$run/env"
     for kinds in "router scheduler relay" devstack; do
         pids=()
         for kind in $kinds; do
@@ -169,9 +193,10 @@ stack_down() { # RUN
                 kill -KILL "$(cat "$pid")" 2>/dev/null
                 ok=1
             fi
-            rm -f "$pid"
+            rm -f "$pid" "$run/$name.began"
         done
     done
+    rm -f "$run/stack.env"
     return $ok
 }
 
