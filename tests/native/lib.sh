@@ -158,13 +158,15 @@ native_all_run() {
     done
 }
 
-# Starts all that do not run, from nothing; returns when all answer. Already there is fine.
+# Ends what is left of earlier ones and starts all, from nothing; returns when all answer.
 native_servers_up() {
     local name
     local -a ports
-    native_all_run && return 0
-    native_servers_down
-    NATIVE_CACHE=$("$native_here/fetch") || return
+    native_servers_down || true
+    if ! NATIVE_CACHE=$("$native_here/fetch"); then
+        [ -z "$NATIVE_CACHE" ] || echo "native: $NATIVE_CACHE" >&2
+        return 1
+    fi
     for name in "${native_servers[@]}"; do
         rm -rf "${NATIVE_RUN:?}/$name"
         mkdir -p "$NATIVE_RUN/$name"
@@ -202,13 +204,23 @@ native_servers_down() {
     for name in "${native_servers[@]}"; do
         [ -e "$NATIVE_RUN/$name.pid" ] || continue
         if ! stack_poll 30 "the end of $name" stack_gone "$NATIVE_RUN" "$name"; then
-            # its children too: LocalStack has a DynamoDB Local of its own
-            kill -KILL -- "-$(cat "$NATIVE_RUN/$name.pid")" 2>/dev/null
+            kill -KILL "$(cat "$NATIVE_RUN/$name.pid")" 2>/dev/null
             ok=1
         fi
         rm -f "$NATIVE_RUN/$name.pid"
     done
+    native_end_orphan
     return $ok
+}
+
+# LocalStack ends its DynamoDB Local when it stops. When it was killed, that one, in a session of its own, goes on; what
+# tells it from others is that its command line names this run folder.
+native_end_orphan() {
+    local file pid
+    for file in $(grep -lsF -- "$NATIVE_RUN/localstack/var/lib/" /proc/[0-9]*/cmdline); do
+        pid=$(basename "$(dirname "$file")")
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != java ] || kill -KILL "$pid" 2>/dev/null || true
+    done
 }
 
 # deploy/local.env, exported. What the user has set goes before, but for keys, which must not be somebody's real ones.
@@ -222,19 +234,27 @@ native_settings() {
 }
 native_settings
 
-# Where the servers are, for programs; SQS=localstack (which has the table, too) or elasticmq.
+# SQS=localstack (which has the table, too) or elasticmq.
+native_choose_sqs() {
+    case ${SQS:=localstack} in
+    localstack | elasticmq) ;;
+    *)
+        echo "native: SQS is localstack or elasticmq, not $SQS" >&2
+        return 1
+        ;;
+    esac
+}
+
+# Where the servers are, for programs.
 native_environment() {
+    native_choose_sqs || return
     # shellcheck disable=SC1091
     . "$NATIVE_RUN/servers.env"
     export KAFKA_BOOTSTRAP_SERVERS=$NATIVE_KAFKA
     unset AWS_ENDPOINT_URL AWS_ENDPOINT_URL_SQS AWS_ENDPOINT_URL_DYNAMODB
-    case ${SQS:=localstack} in
+    case $SQS in
     localstack) export AWS_ENDPOINT_URL=$NATIVE_LOCALSTACK ;;
     elasticmq) export AWS_ENDPOINT_URL_SQS=$NATIVE_ELASTICMQ AWS_ENDPOINT_URL_DYNAMODB=$NATIVE_DYNAMODB ;;
-    *)
-        echo "native: SQS is localstack or elasticmq" >&2
-        return 1
-        ;;
     esac
 }
 
