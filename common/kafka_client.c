@@ -163,7 +163,8 @@ static void on_ended_closed(uv_handle_t *handle)
 static void on_ended(uv_async_t *handle)
 {
     struct kafka_client *client = container_of(handle, struct kafka_client, ended);
-    CHECK(pthread_join(client->ender, NULL) == 0);
+    if (client->has_ender)
+        CHECK(pthread_join(client->ender, NULL) == 0);
     uv_close((uv_handle_t *)&client->wake, on_wake_closed);
     uv_close((uv_handle_t *)&client->ended, on_ended_closed);
 }
@@ -183,7 +184,9 @@ static void begin_end(void *ctx)
 {
     struct kafka_client *client = ctx;
     rd_kafka_queue_destroy(client->events);
-    CHECK(pthread_create(&client->ender, NULL, end_librdkafka, client) == 0);
+    client->has_ender = pthread_create(&client->ender, NULL, end_librdkafka, client) == 0;
+    if (!client->has_ender) /* no thread to be had: the loop waits */
+        end_librdkafka(client);
 }
 
 void kafka_client_close(struct kafka_client *client)

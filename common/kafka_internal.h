@@ -66,6 +66,7 @@ struct kafka_client {
     bool outlives_us; /* set before closing: librdkafka is not ended, nothing of it is freed */
     bool is_reachable;
     pthread_t ender;
+    bool has_ender;
 
     unsigned logged; /* lines of this window */
     struct mono_ms window_ends_at;
