@@ -1,5 +1,7 @@
 """Fixtures: a stack is brought up once for the tests that can share one."""
 
+import subprocess
+
 import pytest
 
 import stack as stack_module
@@ -44,3 +46,12 @@ def new_stack(tmp_path):
     yield bring_up
     for running in made:
         running.down()
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """The environment of a program that shim.c is preloaded into."""
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    source = stack_module.ROOT / "tests/e2e/shim.c"
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    return {"LD_PRELOAD": str(library)}
