@@ -189,8 +189,7 @@ static void mute_release(struct mute *m)
     assert_int_equal(close(m->listener), 0);
 }
 
-/* curl 7.88.1 has no time left for the second address then: the order must differ from try to try.
- */
+/* curl 7.88.1 has no time left for the second one: their order must differ by tries. */
 static void an_address_that_does_not_answer_is_not_always_the_first(void **state)
 {
     (void)state;
