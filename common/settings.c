@@ -46,7 +46,8 @@ static const struct config_option options[] = {
     OPTION(
         "DELAYLINE_CUTOFF", TABLE_PROGRAMS, CONFIG_DURATION, cutoff_ms, "1m", 500,
         10 * MS_PER_MINUTE,
-        "a table write acknowledged later than this before its bucket's handoff counts as unknown"),
+        "a table write acknowledged later than this before its bucket's handoff counts as unknown; "
+        "all hosts' clocks must be closer together than this"),
     OPTION("DELAYLINE_LEAD", KAFKA_PROGRAMS, CONFIG_DURATION, lead_ms, "2s", 100, MS_PER_MINUTE,
            "SQS hands an envelope to a relay this long before it is due"),
     OPTION("DELAYLINE_RETENTION", TABLE_PROGRAMS, CONFIG_DURATION, retention_ms, "7d",

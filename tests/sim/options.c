@@ -96,6 +96,29 @@ static void draw_nemesis(struct options_nemesis *n, struct prng *random)
     n->target = weight(random);
 }
 
+/* A cut-off shorter than the clocks are apart, which is not allowed: what is written late is the
+ * straggler pass's. It promises to find that only for the holder that dispatched the bucket, so
+ * nothing else goes wrong that could take the shard from it. */
+static void draw_stragglers(struct options *o)
+{
+    o->bucket_ms = SECONDS(1);
+    o->cutoff_ms = SECONDS(1);
+    o->horizon_ms = o->bucket_ms + o->handoff_ms + o->cutoff_ms + SECONDS(1);
+    o->delay_max_ms = o->horizon_ms + SECONDS(60);
+    o->schedulers = 1;
+    o->sqs = o->dynamodb = (struct options_calls){0};
+    o->nemesis = (struct options_nemesis){
+        .every_ms = o->nemesis.every_ms, .broker = o->nemesis.broker, .target = o->nemesis.target};
+}
+
+/* Two hosts may each be wrong by 3 s unnoticed. */
+static void allow_for_clocks(struct options *o)
+{
+    int64_t more_ms = MAX(SECONDS(7) - o->cutoff_ms, 0);
+    o->cutoff_ms += more_ms;
+    o->horizon_ms += more_ms;
+}
+
 void options_draw(struct options *o, uint64_t seed)
 {
     struct prng random;
@@ -121,14 +144,10 @@ void options_draw(struct options *o, uint64_t seed)
     o->nemesis.every_ms = MAX(o->faults_ms / sim_between(&random, 3, 20), 500);
     if (one_in(&random, 3))
         o->clock_error_ms = one_in(&random, 2) ? 2000 : 20 * MS_PER_MINUTE;
-    /* Clocks that are wrong by less than is corrected, and times too short for that: what is
-     * written late is the straggler pass's. */
-    if (o->clock_error_ms == 2000 && one_in(&random, 2)) {
-        o->bucket_ms = SECONDS(1);
-        o->cutoff_ms = SECONDS(1);
-        o->horizon_ms = o->bucket_ms + o->handoff_ms + o->cutoff_ms + SECONDS(1);
-        o->delay_max_ms = o->horizon_ms + SECONDS(60);
-    }
+    if (o->clock_error_ms == 2000 && one_in(&random, 2))
+        draw_stragglers(o);
+    else if (o->clock_error_ms > 0 || o->nemesis.clock_step > 0 || o->nemesis.clock_drift > 0)
+        allow_for_clocks(o);
 }
 
 static void print_calls(const char *name, const struct options_calls *c)
