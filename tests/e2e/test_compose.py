@@ -86,11 +86,18 @@ def test_provision_makes_what_check_wants(places, fresh):
         assert answer.returncode == 0, f"{name}: {answer.stderr}"
 
 
-def test_provision_refuses_what_is_there_and_different(places, fresh):
+@pytest.mark.skipif(os.environ.get("SQS") == "elasticmq", reason="ElasticMQ does not tell what would be different")
+def test_provision_refuses_a_queue_that_is_different(places, fresh):
     env = {**environment("provision", places), **fresh}
     assert provision(env, "--wait", "20").returncode == 0
     answer = provision({**env, "DELAYLINE_READY_QUEUE": env["DELAYLINE_TIMER_QUEUE"]}, "--wait", "20")
     assert answer.returncode == 78 and env["DELAYLINE_TIMER_QUEUE"] in answer.stderr
+
+
+def test_provision_refuses_topics_that_are_smaller(places):
+    env = {**environment("provision", places), "DELAYLINE_STACK_TARGET_PARTITIONS": "99"}
+    answer = provision(env, "--wait", "20")
+    assert answer.returncode == 78 and "fewer partitions than wanted: orders" in answer.stderr
 
 
 def test_provision_says_what_does_not_come(places):
