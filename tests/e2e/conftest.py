@@ -9,6 +9,7 @@ import stack as stack_module
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "embedded(reason): needs the embedded stack")
+    config.addinivalue_line("markers", "alone: judges times or memory, or needs a whole core: nothing may run beside it")
 
 
 def pytest_collection_modifyitems(items):

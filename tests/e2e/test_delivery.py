@@ -8,6 +8,7 @@ import stack as s
 SLOW_BUILD = s.VARIANT != "release"
 
 
+@pytest.mark.alone
 def test_two_replicas_of_each_both_paths(new_stack):
     stack = new_stack(routers=2, schedulers=2, relays=2)
     records, rate = (2000, 300) if SLOW_BUILD else (12000, 1500)
@@ -24,6 +25,7 @@ def test_two_replicas_of_each_both_paths(new_stack):
         assert report["delay_error_ms"]["p99"] <= 25, report
 
 
+@pytest.mark.alone
 @pytest.mark.skipif("E2E_FULL" not in os.environ, reason="50,000 records at 2,000/s: make e2e-full")
 def test_fifty_thousand(new_stack):
     stack = new_stack(routers=2, schedulers=2, relays=2)

@@ -64,6 +64,7 @@ def test_nothing_breaks_out(new_stack):
         assert request["operation"] != "PurgeQueue"
 
 
+@pytest.mark.alone
 @pytest.mark.embedded("judges times")
 def test_a_tenth_is_poison(new_stack):
     """Every one is dead-lettered with its reason, and the good ones are as punctual as without."""
@@ -81,6 +82,7 @@ def test_a_tenth_is_poison(new_stack):
     assert late["100"] <= max(50, 3 * late["0"])
 
 
+@pytest.mark.alone
 @pytest.mark.embedded("judges times")
 def test_a_hot_instant(new_stack):
     """Nine of ten records have one key, one target and one due instant (F48); the others are as punctual as ever."""

@@ -3,7 +3,10 @@
 import pytest
 import stack as s
 
-pytestmark = pytest.mark.skipif(s.VARIANT != "release", reason="figures of a release build only")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(s.VARIANT != "release", reason="figures of a release build only"),
+]
 
 
 @pytest.mark.embedded("the figure leaves out what a server takes to answer")

@@ -12,6 +12,7 @@ pytestmark = [
 PROGRAMS = ("router", "scheduler", "relay")
 
 
+@pytest.mark.alone
 def test_one_byte_at_a_time(new_stack, shim):
     stack = new_stack(routers=0, schedulers=0, relays=0)
     programs = [stack.start(name, **shim) for name in PROGRAMS]

@@ -6,6 +6,7 @@ import stack as s
 QUEUE_CALLS = ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 
 
+@pytest.mark.alone
 @pytest.mark.embedded("no other server here throttles")
 def test_three_of_ten_calls_throttled(new_stack):
     stack = new_stack(settings=None)  # the design's own times: a visibility of 10 s
