@@ -24,6 +24,11 @@ static const char help[] =
     "  --rate R             a second; 0: as fast as the broker takes them\n"
     "  --delay MIN..MAX     uniform between the two: 0..30s, 500ms..2m\n"
     "  --size BYTES         of the value, a JSON order (default: as the order comes, about 200)\n"
+    "  --orders             values with more variety: customers, addresses, articles, amounts; all "
+    "of "
+    "--size\n"
+    "  --at-once            all are as old as the run: one delay makes them due at one "
+    "millisecond\n"
     "  --targets K          topics to spread over: TARGET, or TARGET-0 .. TARGET-(K-1)\n"
     "  --seed S             what is random in the records (default: random, printed)\n"
     "  --poison PER_MILLE   of the records break the contract and must be dead-lettered with their "
@@ -140,6 +145,8 @@ enum option_id {
     RATE,
     DELAY,
     SIZE,
+    ORDERS,
+    AT_ONCE,
     TARGETS,
     SEED,
     POISON,
@@ -161,6 +168,8 @@ static const struct option long_options[] = {
     {"rate", 1, NULL, RATE},
     {"delay", 1, NULL, DELAY},
     {"size", 1, NULL, SIZE},
+    {"orders", 0, NULL, ORDERS},
+    {"at-once", 0, NULL, AT_ONCE},
     {"targets", 1, NULL, TARGETS},
     {"seed", 1, NULL, SEED},
     {"poison", 1, NULL, POISON},
@@ -191,6 +200,9 @@ static bool plan_option(struct plan *plan, int id, const char *value)
     case SIZE:
         plan->value_bytes = parse_number(value, 1, 16 << 20, "--size takes 1 .. 16777216 bytes");
         return true;
+    case ORDERS:
+        plan->orders = true;
+        return true;
     case TARGETS:
         plan->targets = (unsigned)parse_number(value, 1, 1000, "--targets takes 1 .. 1000");
         return true;
@@ -214,6 +226,9 @@ static void run_option(struct options *o, int id, const char *value)
     switch (id) {
     case RATE:
         o->rate = parse_number(value, 0, 10000000, "--rate takes records a second");
+        break;
+    case AT_ONCE:
+        o->at_once = true;
         break;
     case REPORT:
         o->report = value;

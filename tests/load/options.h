@@ -10,6 +10,7 @@
 struct options {
     struct plan plan;
     uint64_t rate; /* records a second; 0: as fast as possible */
+    bool at_once;  /* all records have the run's start as their timestamp */
     const char *bootstrap;
     const char *topic;
     const char *dead_letter_topic;

@@ -8,6 +8,7 @@
 
 #include "common/check.h"
 #include "common/prng.h"
+#include "tests/load/order.h"
 
 /* Draws of a record come from separate streams: asking for one does not cost the others. */
 enum stream { STREAM_DELAY = 1, STREAM_POISON, STREAM_SHAPE, STREAM_VALUE };
@@ -186,6 +187,23 @@ static void shape(const struct plan *plan, int64_t sent_ms, struct planned *p)
     }
 }
 
+static void reserve_value(struct planned *p, size_t needed)
+{
+    if (p->value_capacity >= needed)
+        return;
+    p->value_buffer = realloc(p->value_buffer, needed);
+    CHECK(p->value_buffer != NULL);
+    p->value_capacity = needed;
+}
+
+static void fill_order(const struct plan *plan, struct planned *p)
+{
+    struct prng random = draw(plan, p->id, STREAM_VALUE);
+    reserve_value(p, plan->value_bytes + 2 * ORDER_SLACK_BYTES);
+    p->value_len = order_write(&random, p->id, (char *)p->value_buffer, plan->value_bytes);
+    p->value = p->value_buffer;
+}
+
 static void fill_value(const struct plan *plan, struct planned *p)
 {
     static const char *const first_names[] = {"Ada",     "Grace",  "Edsger",
@@ -198,12 +216,7 @@ static void fill_value(const struct plan *plan, struct planned *p)
         p->value_len = 0;
         return;
     }
-    size_t needed = plan->value_bytes + 512;
-    if (p->value_capacity < needed) {
-        p->value_buffer = realloc(p->value_buffer, needed);
-        CHECK(p->value_buffer != NULL);
-        p->value_capacity = needed;
-    }
+    reserve_value(p, plan->value_bytes + 512);
     char *text = (char *)p->value_buffer;
     size_t len = (size_t)snprintf(
         text, p->value_capacity,
@@ -239,7 +252,10 @@ void plan_record(const struct plan *plan, uint64_t id, int64_t sent_ms, struct p
     out->delay_ms = plan_delay_ms(plan, id);
     out->poison = plan_poison(plan, id);
     shape(plan, sent_ms, out);
-    fill_value(plan, out);
+    if (plan->orders)
+        fill_order(plan, out);
+    else
+        fill_value(plan, out);
 }
 
 void planned_release(struct planned *p)

@@ -31,6 +31,7 @@ struct plan {
     int64_t delay_min_ms;
     int64_t delay_max_ms;
     size_t value_bytes; /* 0: as long as the order happens to be */
+    bool orders;        /* values as order.h makes them, each of value_bytes, none empty or null */
     unsigned targets;
     char target_base[PLAN_TOPIC_SIZE - 16]; /* "-<target>" fits behind it */
     unsigned poison_per_mille;

@@ -141,7 +141,7 @@ static bool assign(struct run *run)
 static bool send_one(struct run *run)
 {
     uint64_t id = run->attempted;
-    int64_t sent_ms = clock_ms(CLOCK_REALTIME);
+    int64_t sent_ms = run->options->at_once ? run->ledger->start_ms : clock_ms(CLOCK_REALTIME);
     struct planned *p = &run->planned;
     plan_record(run->plan, id, sent_ms, p);
     rd_kafka_headers_t *headers = rd_kafka_headers_new(p->header_count);
