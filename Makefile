@@ -361,6 +361,8 @@ clean: ## remove everything that was built
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+include tests/bench/bench.mk
+
 FORCE:
 .PHONY: all programs lib unit purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
 .PHONY: sim

@@ -1,0 +1,18 @@
+# Benchmarks: tests/bench/README.md.
+
+BENCH_BINS := $(BUILD)/feed
+
+$(BUILD)/feed: $(OBJ)/tests/bench/feed.o $(LOAD_LIB) $(OBJ)/common/check.o
+	$(Q)$(LINK) $^ $(pkg_libs) -o $@
+
+bench-bins: $(BENCH_BINS)
+
+bench: deps-build ## measure; build/bench has results.json, the table and plots. BENCH="router cost": these alone
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
+	@tests/bench/run $(BENCH)
+
+bench-quick: deps-build ## the same with less work and one run each, in under three minutes; says little
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
+	@tests/bench/run --quick $(BENCH)
+
+.PHONY: bench bench-quick bench-bins

@@ -1,0 +1,29 @@
+"""make bench: measures, writes build/bench/results.json and table.md. Arguments: names of parts, --quick."""
+
+import argparse
+import sys
+
+import rig  # first: it makes the modules of tests/e2e importable
+
+import alone
+import results
+
+PARTS = {**alone.PARTS}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("--quick", action="store_true", help="less work, one run each")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {' '.join(PARTS)} (default: all)")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"{', '.join(sorted(unknown))}: the parts are {' '.join(PARTS)}")
+    report = results.Report(" ".join(["tests/bench/run", *sys.argv[1:]]))
+    effort = rig.Effort(quick=options.quick)
+    for name in options.parts or PARTS:
+        PARTS[name](report, effort)
+    print(f"\n{(results.FOLDER / 'table.md').read_text()}\n{results.FOLDER.relative_to(rig.s.ROOT)}/results.json")
+
+
+if __name__ == "__main__":
+    main()
