@@ -75,6 +75,8 @@ struct shard {
     struct item *ahead;
     int64_t bucket;
     char place[KEY_SIZE];
+    char fence[KEY_SIZE];
+    const struct host *holder; /* that wrote the fence */
 };
 
 struct custody {
@@ -373,10 +375,29 @@ static void pass(struct sim *sim, struct item *item)
     }
 }
 
-static void move_cursor(struct sim *sim, uint32_t number, const struct ddb_value *item)
+/* P2: who has fenced a shard last is the only one that moves its cursor. */
+static void check_fence(struct sim *sim, uint32_t number, const struct host *host,
+                        struct slice fence)
+{
+    struct shard *shard = &sim->custody->shards[number];
+    if (slice_equal_str(fence, shard->fence)) {
+        if (shard->holder != NULL && shard->holder != host)
+            sim_fail(sim, "P2 fence", "%s moves the cursor of shard %u, which %s has fenced",
+                     host->name, number, shard->holder->name);
+        return;
+    }
+    CHECK(fence.len < KEY_SIZE);
+    memset(shard->fence, 0, KEY_SIZE);
+    memcpy(shard->fence, fence.ptr, fence.len);
+    shard->holder = host;
+}
+
+static void move_cursor(struct sim *sim, uint32_t number, const struct host *host,
+                        const struct ddb_value *item)
 {
     struct custody *c = sim->custody;
     struct shard *shard = &c->shards[number];
+    check_fence(sim, number, host, text_of(item, "fence"));
     struct slice place = text_of(item, "place");
     int64_t bucket = number_of(text_of(item, "bucket"));
     CHECK(place.len < KEY_SIZE);
@@ -447,11 +468,11 @@ static void add_item(struct sim *sim, struct slice pk, struct slice sk, struct s
     }
 }
 
-void custody_written(struct sim *sim, const struct ddb_value *item)
+void custody_written(struct sim *sim, const struct host *host, const struct ddb_value *item)
 {
     struct slice pk = text_of(item, "pk");
     if (begins(pk, "cursor#"))
-        move_cursor(sim, (uint32_t)number_of(slice_from(pk.ptr + 7, pk.len - 7)), item);
+        move_cursor(sim, (uint32_t)number_of(slice_from(pk.ptr + 7, pk.len - 7)), host, item);
     else if (!begins(pk, "blob#") && !begins(pk, "meta"))
         add_item(sim, pk, text_of(item, "sk"), text_of(item, "e"));
 }

@@ -25,8 +25,8 @@ void custody_received(struct sim *sim, enum world_queue queue, const struct host
                       const char *message_id, const char *receipt_handle);
 /* The message behind this handle is gone. */
 void custody_deleted(struct sim *sim, enum world_queue queue, struct slice receipt_handle);
-/* An item stands in the table, new or as it was. */
-void custody_written(struct sim *sim, const struct ddb_value *item);
+/* An item stands in the table, new or as it was, by a call of this host. */
+void custody_written(struct sim *sim, const struct host *host, const struct ddb_value *item);
 void custody_committed(struct sim *sim, int32_t partition, int64_t offset);
 
 /* A send to the delay queue or the table was done and the sender knows nothing of it, or too late:

@@ -201,6 +201,8 @@ static void heal(void *ctx)
     for (int32_t i = 0; i < sim->options.brokers; i++)
         kafka_model_stop_broker(sim->world->kafka, i, sim->now_ms);
     kafka_model_move_coordinator(sim->world->kafka, SLICE_LITERAL(SIM_GROUP), 0, sim->now_ms);
+    kafka_model_move_leader(sim->world->kafka, slice_from_str(world_target(0)), 0, 0, sim->now_ms);
+    kafka_model_move_leader(sim->world->kafka, SLICE_LITERAL(SIM_DELAY_TOPIC), 0, 0, sim->now_ms);
     for (uint32_t i = 0; i < WORLD_TARGETS; i++)
         kafka_model_refuse_topic(sim->world->kafka, slice_from_str(world_target(i)),
                                  KAFKA_MODEL_NOT_ENOUGH_REPLICAS, sim->now_ms);

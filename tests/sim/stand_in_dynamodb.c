@@ -203,7 +203,7 @@ static void put_one(struct ddb_call *call, size_t i)
         return;
     }
     call->applied[i] = true;
-    custody_written(sim, call->items[i]);
+    custody_written(sim, call->call.client->host, call->items[i]);
     if (call->call.plan.failure.kind != ERROR_NONE)
         custody_unsure_item(sim, call->items[i]);
 }
@@ -249,7 +249,7 @@ static void write_one(struct ddb_call *call)
             SLICE_ARG(ddb_value_get(call->items[0], SLICE_LITERAL(TABLE_PK))->bytes),
             done ? "" : " refused: ", done ? "" : error.code);
     if (done)
-        custody_written(sim, written.new_item);
+        custody_written(sim, call->call.client->host, written.new_item);
     if (written.old_item != NULL)
         keep(call, written.old_item);
 }
