@@ -14,15 +14,25 @@ STOP_GRACE_S = 9  # DELAYLINE_STOP_GRACE
 CLOSE_S = 2  # PROGRAM_CLOSE_MS
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_sigterm(new_stack, program):
-    """Costs nothing: what it holds is handed back or finished."""
-    stack = new_stack(settings=chaos.SETTINGS)
+def under_load(new_stack, program, **options):
+    """A stack, a program of it that has work, and the trial."""
+    stack = new_stack(settings=chaos.SETTINGS, **options)
     victim = stack.start(program)
     if program == "router":
         chaos.wait_for_partitions(victim)
     trial = chaos.Trial(stack)
     trial.wait_for_work(victim)
+    return stack, victim, trial
+
+
+def others_once(program):
+    return {f"{name}s": 0 if name == program else 1 for name in PROGRAMS}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_sigterm(new_stack, program):
+    """Costs nothing: what it holds is handed back or finished."""
+    _, victim, trial = under_load(new_stack, program)
     with trial.fault(f"SIGTERM to the {program}"):
         code, seconds = victim.stop(seconds=20)
     assert code == 0 and seconds < STOP_GRACE_S, victim.log_path.read_text()[-2000:]
@@ -32,12 +42,7 @@ def test_sigterm(new_stack, program):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_sigterm_twice(new_stack, program):
     """The second one ends it at once, as a kill would, but with exit code 0."""
-    stack = new_stack(settings=chaos.SETTINGS)
-    victim = stack.start(program)
-    if program == "router":
-        chaos.wait_for_partitions(victim)
-    trial = chaos.Trial(stack)
-    trial.wait_for_work(victim)
+    stack, victim, trial = under_load(new_stack, program)
     begin_ms = s.now_ms()
     victim.process.send_signal(signal.SIGTERM)
     s.wait_until("stopping", 5, lambda: is_stopping(victim), 0.001)
@@ -55,12 +60,7 @@ def is_stopping(program):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_sigterm_while_aws_is_away(new_stack, program):
     """It keeps its hard deadline, and what it cannot finish comes again."""
-    stack = new_stack(**{f"{name}s": 0 if name == program else 1 for name in PROGRAMS}, settings=chaos.SETTINGS)
-    victim = stack.start(program)
-    if program == "router":
-        chaos.wait_for_partitions(victim)
-    trial = chaos.Trial(stack)
-    trial.wait_for_work(victim)
+    stack, victim, trial = under_load(new_stack, program, **others_once(program))
     begin_ms = s.now_ms()
     chaos.fail(stack, ["*"], action="drop")
     code, seconds = victim.stop(seconds=20)
@@ -81,7 +81,7 @@ def test_crash_loop(new_stack, program):
     seven to notice a death and to be joined, so it lives somewhat longer."""
     chance = random.Random(4)
     least_s, most_s = (6, 9) if program == "router" else (1, 3)
-    stack = new_stack(**{f"{name}s": 0 if name == program else 1 for name in PROGRAMS}, settings=chaos.SETTINGS)
+    stack = new_stack(settings=chaos.SETTINGS, **others_once(program))
     trial = chaos.Trial(stack, seconds=2 * most_s + 6)
     crashes = itertools.count(1)
     began_ms = s.now_ms()

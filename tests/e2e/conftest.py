@@ -1,10 +1,9 @@
-"""Fixtures: a stack is brought up once for the tests that can share one."""
-
-import subprocess
+"""What only the embedded stack can do is skipped on the native one."""
 
 import pytest
 
-import stack as stack_module
+import stack
+from fixtures import fast_stack, new_stack, real_stack, shim  # noqa: F401 (fixtures)
 
 
 def pytest_configure(config):
@@ -13,46 +12,6 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    for item in items if stack_module.NATIVE else ():
+    for item in items if stack.NATIVE else ():
         if marker := item.get_closest_marker("embedded"):
             item.add_marker(pytest.mark.skip(reason=f"embedded stack only: {marker.args[0]}"))
-
-
-@pytest.fixture(scope="session")
-def fast_stack(tmp_path_factory):
-    """One replica of each program, short times."""
-    running = stack_module.Stack(tmp_path_factory.mktemp("fast"), settings=stack_module.FAST)
-    yield running
-    running.down()
-
-
-@pytest.fixture(scope="session")
-def real_stack(tmp_path_factory):
-    """One replica of each program, the design's own times."""
-    running = stack_module.Stack(tmp_path_factory.mktemp("real"))
-    yield running
-    running.down()
-
-
-@pytest.fixture
-def new_stack(tmp_path):
-    """A function that brings up a stack for one test."""
-    made = []
-
-    def bring_up(**options):
-        options.setdefault("settings", stack_module.FAST)
-        made.append(stack_module.Stack(tmp_path / f"stack{len(made)}", **options))
-        return made[-1]
-
-    yield bring_up
-    for running in made:
-        running.down()
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory):
-    """The environment of a program that shim.c is preloaded into."""
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    source = stack_module.ROOT / "tests/e2e/shim.c"
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
-    return {"LD_PRELOAD": str(library)}

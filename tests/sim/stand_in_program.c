@@ -106,18 +106,22 @@ void program_idle(struct program *program)
         loop_defer(program->loop, close_all, program);
 }
 
+static void give_up(struct program *p, enum exit_code code, const char *event,
+                    const struct error *error)
+{
+    log_error(&p->log, event, error);
+    p->exit_code = code;
+    loop_defer(p->loop, close_all, p);
+}
+
 void program_fatal(struct program *program, const char *event, const struct error *error)
 {
-    log_error(&program->log, event, error);
-    program->exit_code = EXIT_CODE_SOFTWARE;
-    loop_defer(program->loop, close_all, program);
+    give_up(program, EXIT_CODE_SOFTWARE, event, error);
 }
 
 void program_misconfigured(struct program *program, const char *event, const struct error *error)
 {
-    log_error(&program->log, event, error);
-    program->exit_code = EXIT_CODE_CONFIG;
-    loop_defer(program->loop, close_all, program);
+    give_up(program, EXIT_CODE_CONFIG, event, error);
 }
 
 static void on_checked(void *ctx)
