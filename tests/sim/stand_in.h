@@ -1,12 +1,13 @@
 /* What stands in for the programs' I/O modules. The shells and cores of the product run unchanged
  * over these; each file implements a header of common/ word for word:
  *
- *   stand_in_loop.c      loop.h       turns in virtual time, a host's own clocks
- *   stand_in_program.c   program.h, log.h   check, start, stop, close
- *   stand_in_client.c    aws_client.h as far as aws_services.c needs it; a call's way there and
- * back stand_in_sqs.c       sqs.h        over tests/model/sqs_model.h stand_in_dynamodb.c
- * dynamodb.h   over tests/model/dynamodb_model.h stand_in_producer.c  kafka.h      over
- * tests/model/kafka_model.h stand_in_consumer.c  kafka.h
+ * - stand_in_loop.c: loop.h; turns in virtual time, a host's own clocks
+ * - stand_in_program.c: program.h, log.h; check, start, stop, close
+ * - stand_in_client.c: aws_client.h as far as aws_services.c needs it; a call's way there and back
+ * - stand_in_sqs.c, stand_in_receive.c: sqs.h over tests/model/sqs_model.h
+ * - stand_in_dynamodb.c: dynamodb.h over tests/model/dynamodb_model.h
+ * - stand_in_producer.c, stand_in_consumer.c, stand_in_member.c: kafka.h over
+ *   tests/model/kafka_model.h
  *
  * Here is what they offer to hosts, and to each other.
  */
