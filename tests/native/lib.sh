@@ -9,6 +9,11 @@ native_root=$(cd "$native_here/../.." && pwd)
 # shellcheck source=tests/stack/lib.sh
 declare -F stack_poll >/dev/null || . "$native_root/tests/stack/lib.sh"
 : "${NATIVE_RUN:=$native_root/build/native}"
+# Each server starts in a folder of its own.
+if [[ $NATIVE_RUN != /* ]]; then
+    echo "native: NATIVE_RUN must be an absolute path, not $NATIVE_RUN" >&2
+    exit 64
+fi
 native_servers=(kafka localstack elasticmq dynamodb)
 # Small heaps, quick start: two cores are shared by four of them and the programs.
 native_java=(java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto)
