@@ -165,13 +165,13 @@ static void phases(struct sim *sim)
         say_unsettled(sim);
         return;
     }
+    /* What was under way when the world healed may still wait for its time-out, or arrive. */
+    run_until(sim, sim->now_ms + QUIET_MS, is_never);
     if (!run_until(sim, sim->now_ms + REST_MS, is_at_rest) && !sim->failed) {
         custody_check_residue(sim);
         sim_fail(sim, "P4 liveness", "%zu items are still ahead of their cursors",
                  custody_items_ahead(sim->custody));
     }
-    /* What was under way when the world healed may still wait for its time-out. */
-    run_until(sim, sim->now_ms + QUIET_MS, is_never);
     nemesis_rest(sim->nemesis);
     for (uint32_t i = 0; i < sim->host_count; i++)
         host_signal(&sim->hosts[i]);
