@@ -9,10 +9,12 @@
 #define CONNECT_TIMEOUT_MS 2000
 #define SPARE_CONNECTIONS  8 /* credentials, checks at start */
 
+/* Whichever is sure that the clock is wrong: either may have answered too little yet to know. */
 static struct aws_clock_view clock_view(const struct aws_services *a, struct now host)
 {
-    struct aws_clock_view view = aws_client_clock(sqs_client(a->sqs), host);
-    return view.known ? view : aws_client_clock(dynamodb_client(a->dynamodb), host);
+    struct aws_clock_view sqs = aws_client_clock(sqs_client(a->sqs), host);
+    struct aws_clock_view table = aws_client_clock(dynamodb_client(a->dynamodb), host);
+    return table.correction_ms != 0 || !sqs.known ? table : sqs;
 }
 
 static int64_t clock_correction(const void *ctx, struct now host)

@@ -150,7 +150,9 @@ static void finish(struct http_request *request, CURLcode result)
         .body = buf_slice(&request->answer_body),
         .headers = headers,
     };
-    request->http->names_doubted = result != CURLE_OK && !request->sent;
+    if (result != CURLE_OK && !request->sent)
+        request->http->names_doubted_until =
+            mono_add(loop_now(request->http->loop).mono, DNS_CACHE_SECONDS * MS_PER_SECOND);
     if (result != CURLE_OK) {
         describe_failure(request, result, &error);
     } else if (http_answer_split(buf_slice(&request->answer_headers), headers,

@@ -5,8 +5,8 @@
  * failure modes are: no connection (surely not done), cut off or timed out after sending (unknown),
  * an answer over a limit or not whole (unknown). What went out on a reused connection that the
  * server had closed is tried again at once on a new one when nothing of an answer has come, but for
- * requests that may be sent only once (docs: aws-facts, section 8.2). After a failure to connect
- * names are looked up anew.
+ * requests that may be sent only once. After a failure to connect names are looked up anew, for as
+ * long as old addresses are remembered.
  */
 #ifndef COMMON_HTTP_H
 #define COMMON_HTTP_H

@@ -54,6 +54,8 @@ struct http_socket {
     struct http_socket *previous;
 };
 
+#define DNS_CACHE_SECONDS 10L
+
 struct http {
     struct loop *loop;
     CURLM *multi;
@@ -65,7 +67,9 @@ struct http {
     size_t pool_len;
     struct http_socket *sockets;
     unsigned open_handles; /* the struct goes with the last */
-    bool names_doubted;    /* the last connection failed: its address may be an old one */
+    /* A connection has failed, so its address may be an old one: none is used from memory until all
+     * that was in there then has aged out. */
+    struct mono_ms names_doubted_until;
     bool closing;
 };
 

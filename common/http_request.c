@@ -14,7 +14,6 @@
 #define IDLE_SECONDS_MAX 30
 /* None lives longer, so that a changed address is found. */
 #define CONNECTION_SECONDS_MAX 600
-#define DNS_CACHE_SECONDS      10L
 #define RECEIVE_BUFFER_BYTES   (64L * KIB)
 #define SEND_BUFFER_BYTES      (128L * KIB)
 /* A finished request keeps its buffers for the next one up to this size each. */
@@ -324,7 +323,8 @@ const char *http_request_prepare(struct http_request *request, const struct http
     SET(easy, CURLOPT_NOPROXY, starts_with(spec->url, strlen(spec->url), "http:") ? "*" : NULL);
     SET(easy, CURLOPT_HTTPHEADER, request->header_nodes);
     SET(easy, CURLOPT_FORBID_REUSE, 0L);
-    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, request->http->names_doubted ? 0L : DNS_CACHE_SECONDS);
+    bool doubted = loop_now(request->http->loop).mono.ms < request->http->names_doubted_until.ms;
+    SET(easy, CURLOPT_DNS_CACHE_TIMEOUT, doubted ? 0L : DNS_CACHE_SECONDS);
     set_method(request, spec);
     return NULL;
 }

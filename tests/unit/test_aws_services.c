@@ -109,6 +109,31 @@ static void a_wrong_clock_is_followed_and_told(void **state)
     fixture_release(&f);
 }
 
+static void on_item(void *ctx, const struct dynamodb_item *item, const struct error *error)
+{
+    struct fixture *f = ctx;
+    (void)item;
+    (void)error;
+    aws_rig_end_call(&f->rig);
+}
+
+/* Queues given as URLs: one answer of SQS, which proves nothing, must not hide what the table's
+ * say. */
+static void either_service_may_tell_of_a_wrong_clock(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f, &(const struct aws_play){200, .body = "{}", .date_off_s = 3600});
+    ask(&f);
+    for (int answers = 0; answers < 5 && f.aws.clock_correction_ms == 0; answers++) {
+        dynamodb_get(f.aws.dynamodb, "t", SLICE_LITERAL("p"), SLICE_LITERAL("s"), on_item, &f);
+        aws_rig_run(&f.rig);
+        aws_services_follow_clock(&f.aws);
+    }
+    assert_in_range(f.aws.clock_correction_ms, 3590000, 3610000);
+    fixture_release(&f);
+}
+
 static void readiness_has_a_line_or_none(void **state)
 {
     (void)state;
@@ -131,6 +156,7 @@ int main(void)
         cmocka_unit_test(mistakes_leave_it_closed),
         cmocka_unit_test(both_services_are_shown),
         cmocka_unit_test(a_wrong_clock_is_followed_and_told),
+        cmocka_unit_test(either_service_may_tell_of_a_wrong_clock),
         cmocka_unit_test(readiness_has_a_line_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,13 @@ struct named {
     char url[64];
 };
 
+static void play_ok_or_late(void *ctx, const struct http_script_request *request,
+                            struct http_script_answer *answer)
+{
+    exchange_play_ok(ctx, request, answer);
+    answer->delay_ms = slice_equal_str(request->body, "slow") ? 200 : 0;
+}
+
 static void named_init(struct named *n, const struct answer *answers, size_t count)
 {
     assert_in_range(count, 1, ANSWERS_MAX);
@@ -106,7 +113,7 @@ static void named_init(struct named *n, const struct answer *answers, size_t cou
     names.count = (unsigned)count;
     atomic_store(&names.asked, 0);
     atomic_store(&names.answered, 0);
-    exchange_init(&n->x, exchange_play_ok, &options);
+    exchange_init(&n->x, play_ok_or_late, &options);
     const char *port = strrchr(http_script_url(n->x.script), ':');
     snprintf(n->url, sizeof(n->url), "http://service.test%s/", port);
 }
@@ -219,6 +226,25 @@ static void after_a_failure_to_connect_the_name_is_asked_for_anew(void **state)
     exchange_release(&n.x);
 }
 
+/* Another host that answers meanwhile says nothing about this one. */
+static void a_doubt_outlasts_what_goes_well_elsewhere(void **state)
+{
+    (void)state;
+    struct named n;
+    NAMED_INIT(&n, {.addresses = {DEAD}}, {.addresses = {ALIVE}});
+    struct http_spec elsewhere = exchange_spec(&n.x, "POST", "slow");
+    exchange_start(&n.x, &elsewhere);
+    struct http_spec here = exchange_spec(&n.x, "POST", "{}");
+    here.url = n.url;
+    exchange_start(&n.x, &here);
+    exchange_wait(&n.x, 2);
+    expect_good(&n);
+    ask(&n);
+    expect_good(&n);
+    assert_int_equal(atomic_load(&names.asked), 2);
+    exchange_release(&n.x);
+}
+
 /* Many connections are opened with one look-up as long as all is well. */
 static void an_address_that_works_is_kept(void **state)
 {
@@ -292,6 +318,7 @@ int main(void)
         cmocka_unit_test(of_two_addresses_the_living_one_is_found),
         cmocka_unit_test(an_address_that_does_not_answer_is_not_always_the_first),
         cmocka_unit_test(after_a_failure_to_connect_the_name_is_asked_for_anew),
+        cmocka_unit_test(a_doubt_outlasts_what_goes_well_elsewhere),
         cmocka_unit_test(an_address_that_works_is_kept),
         cmocka_unit_test(open_connections_go_on_without_a_resolver),
         cmocka_unit_test(a_slow_resolver_keeps_neither_the_loop_nor_a_deadline),
