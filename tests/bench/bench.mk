@@ -7,11 +7,11 @@ $(BUILD)/feed: $(OBJ)/tests/bench/feed.o $(LOAD_LIB) $(OBJ)/common/check.o
 
 bench-bins: $(BENCH_BINS)
 
-bench: deps-build ## measure; build/bench has results.json, the table and plots. BENCH="router cost": these alone
+bench: deps-test ## measure; build/bench has results.json, the table and plots. BENCH="router cost": these alone
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
 	@tests/bench/run $(BENCH)
 
-bench-quick: deps-build ## the same with less work and one run each, in under three minutes; says little
+bench-quick: deps-test ## the same with less work and one run each, in under three minutes; says little
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
 	@tests/bench/run --quick $(BENCH)
 

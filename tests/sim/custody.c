@@ -24,7 +24,7 @@
 #define STRAGGLER_BUCKETS 3
 /* Clocks of router and scheduler that are both wrong by what is not corrected, and a Date's
  * second. */
-#define CLOCKS_APART_MS 7000
+#define CLOCKS_APART_MS 9000
 
 /* The records of an envelope, as indexes of the ledger. */
 struct content {

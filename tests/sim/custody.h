@@ -2,8 +2,8 @@
  * shares no decision with the product; of its code only the envelope's codec, whose mistakes would
  * show as lost or changed records.
  *
- * At every letting go (a delete, a cursor's move, a commit, an expiry) each record concerned must
- * have another holder: P1 and P2 of faults.md, at the very instant.
+ * At every letting go (a delete, a cursor's move, a commit) each record concerned must have another
+ * holder: P1 and P2 of tests/FAULTS.md, at the very instant.
  */
 #ifndef TESTS_SIM_CUSTODY_H
 #define TESTS_SIM_CUSTODY_H

@@ -20,7 +20,7 @@
  * and its queue may take. */
 #define AHEAD_MS 40000
 #define LATE_MS  300
-/* What a host's clock may be wrong by without being corrected: CLOCK_SKEW_LARGE_MS of faults.md's
+/* What a host's clock may be wrong by without being corrected: CLOCK_SKEW_LARGE_MS of FAULTS.md's
  * F15, and the second that a Date is cut to. */
 #define CLOCK_ERROR_BEARABLE_MS 4000
 
@@ -268,8 +268,9 @@ static void see_copy(struct sim *sim, const struct host *host, struct ledger_rec
         sim->ledger->duplicates++;
         return;
     }
-    r->first_copy_ms = sim->now_ms;
     check_punctual(sim, r);
+    sim->ledger->inversions += r->due_ms < sim->ledger->newest_due_ms;
+    sim->ledger->newest_due_ms = MAX(sim->ledger->newest_due_ms, r->due_ms);
     sim->ledger->worst_late_ms =
         MAX(sim->ledger->worst_late_ms, sim->now_ms - MAX(r->due_ms, r->produced_ms));
 }

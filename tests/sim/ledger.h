@@ -44,7 +44,6 @@ struct ledger_record {
     uint32_t unsure_emits;       /* produced, and not reported as done */
     uint32_t copies;
     uint32_t dead;
-    int64_t first_copy_ms;
 };
 
 struct ledger {
@@ -56,9 +55,10 @@ struct ledger {
     uint64_t dead_letters;
     int64_t last_due_ms;
     int64_t worst_late_ms;
-    uint64_t inversions;  /* P7, reported only */
-    uint32_t **by_offset; /* of each partition */
-    int64_t *offsets;     /* their lengths */
+    int64_t newest_due_ms; /* of what is out */
+    uint64_t inversions;   /* P7, reported only: out after something that was due later */
+    uint32_t **by_offset;  /* of each partition */
+    int64_t *offsets;      /* their lengths */
     int32_t partitions;
     int64_t *read; /* how far the observer has read each partition of each topic */
 };

@@ -23,6 +23,7 @@ struct tally {
     uint64_t events;
     uint64_t records;
     uint64_t duplicates;
+    uint64_t inversions;
     uint64_t dead_letters;
     int64_t virtual_ms;
     uint64_t done;
@@ -56,6 +57,7 @@ static void run_one(uint64_t seed, bool tracing, struct tally *tally)
     tally->events += r.events;
     tally->records += r.records;
     tally->duplicates += r.duplicates;
+    tally->inversions += r.inversions;
     tally->dead_letters += r.dead_letters;
     tally->virtual_ms += r.virtual_ms;
     tally->digest += r.digest;
@@ -85,6 +87,7 @@ static void add_up(struct tally *sum, const struct tally *tally)
     sum->events += tally->events;
     sum->records += tally->records;
     sum->duplicates += tally->duplicates;
+    sum->inversions += tally->inversions;
     sum->dead_letters += tally->dead_letters;
     sum->virtual_ms += tally->virtual_ms;
     sum->done += tally->done;
@@ -116,8 +119,9 @@ static int run_many(uint64_t start, uint64_t count, uint64_t jobs, bool first)
     }
     uint64_t failed = sum.failed + (count - sum.done);
     printf("sim: %" PRIu64 " events, %" PRIu64 " records, %" PRIu64 " duplicates, %" PRIu64
-           " dead letters, %" PRId64 " h of virtual time\n",
-           sum.events, sum.records, sum.duplicates, sum.dead_letters, sum.virtual_ms / 3600000);
+           " out of order, %" PRIu64 " dead letters, %" PRId64 " h of virtual time\n",
+           sum.events, sum.records, sum.duplicates, sum.inversions, sum.dead_letters,
+           sum.virtual_ms / 3600000);
     printf("sim: digest %016" PRIx64 "\n", sum.digest);
     printf("sim: %" PRIu64 " passed, %" PRIu64 " failed\n", count - failed, failed);
     munmap(tallies, jobs * sizeof(*tallies));

@@ -111,10 +111,10 @@ static void draw_stragglers(struct options *o)
         .every_ms = o->nemesis.every_ms, .broker = o->nemesis.broker, .target = o->nemesis.target};
 }
 
-/* Two hosts may each be wrong by 3 s unnoticed. */
+/* Two hosts may each be wrong by 3 s and a Date's second unnoticed. */
 static void allow_for_clocks(struct options *o)
 {
-    int64_t more_ms = MAX(SECONDS(7) - o->cutoff_ms, 0);
+    int64_t more_ms = MAX(SECONDS(10) - o->cutoff_ms, 0);
     o->cutoff_ms += more_ms;
     o->horizon_ms += more_ms;
 }

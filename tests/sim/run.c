@@ -194,6 +194,7 @@ void run_seed(uint64_t seed, bool tracing, struct run_result *ret)
         .events = sim->events_run,
         .records = sim->ledger->count,
         .duplicates = sim->ledger->duplicates,
+        .inversions = sim->ledger->inversions,
         .dead_letters = sim->ledger->dead_letters,
         .virtual_ms = sim->now_ms - SIM_START_MS,
         .worst_late_ms = sim->ledger->worst_late_ms,

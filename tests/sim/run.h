@@ -12,6 +12,7 @@ struct run_result {
     uint64_t events;
     uint32_t records;
     uint64_t duplicates;
+    uint64_t inversions; /* records that came out after one that was due later */
     uint64_t dead_letters;
     int64_t virtual_ms;
     int64_t worst_late_ms;

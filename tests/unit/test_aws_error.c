@@ -270,7 +270,7 @@ static void test_parsing_vectors(void **state)
 }
 
 /* Where we mean to differ from botocore, as the vectors' own notes say: KMS throttles and bare 408,
- * 429 and 509 are worth another call. OverLimit too, of which faults.md says so. */
+ * 429 and 509 are worth another call. OverLimit too: in-flight limits pass. */
 static bool differs_on_purpose(const struct error *e)
 {
     static const char *const codes[] = {
