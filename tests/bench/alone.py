@@ -88,8 +88,8 @@ def router_part(report, effort):
 
 
 def scheduler_part(report, effort):
-    size, delay_s = 1024, 20
-    repeat(report, effort, "scheduler_records_per_core_second", lambda n: scheduler(n, size, delay_s), 400_000,
+    size, delay_s = 1024, 30
+    repeat(report, effort, "scheduler_records_per_core_second", lambda n: scheduler(n, size, delay_s), 200_000,
            value_bytes=size)  # fmt: skip
     repeat(report, effort, "scheduler_lone_records_per_core_second", lambda n: scheduler(n, size, delay_s, "0ms"), 80_000,
            value_bytes=size)  # fmt: skip

@@ -6,9 +6,14 @@ import sys
 import rig  # first: it makes the modules of tests/e2e importable
 
 import alone
+import burst
+import cost
+import latency
+import pipeline
+import resources
 import results
 
-PARTS = {**alone.PARTS}
+PARTS = {**alone.PARTS, **cost.PARTS, **latency.PARTS, **burst.PARTS, **resources.PARTS}
 
 
 def main():
@@ -22,6 +27,8 @@ def main():
     effort = rig.Effort(quick=options.quick)
     for name in options.parts or PARTS:
         PARTS[name](report, effort)
+    if pipeline.tally["judged"] > 0:
+        report.add("early_records", [pipeline.tally["early"]], records=pipeline.tally["judged"])
     print(f"\n{(results.FOLDER / 'table.md').read_text()}\n{results.FOLDER.relative_to(rig.s.ROOT)}/results.json")
 
 

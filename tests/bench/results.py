@@ -29,8 +29,6 @@ class Report:
     def __init__(self, command):
         self.path = FOLDER / "results.json"
         FOLDER.mkdir(parents=True, exist_ok=True)
-        known = json.loads(self.path.read_text()) if self.path.exists() else {"figures": []}
-        self.figures = {figure["name"]: figure for figure in known["figures"] if figure["name"] in figures.FIGURES}
         self.conditions = {
             "commit": first_line(["git", "describe", "--always", "--dirty"]),
             "command": command,
@@ -45,7 +43,8 @@ class Report:
         figure = figures.FIGURES[name]
         value = statistics.median(runs)
         reached = figure.reached(value)
-        self.figures[name] = {
+        known = self.read()
+        known[name] = {
             "name": name,
             "value": value,
             "unit": figure.unit,
@@ -56,11 +55,16 @@ class Report:
             "limit": figure.limit if reached is False else "",
             "conditions": {**self.conditions, **conditions},
         }
-        self.write()
+        self.write(known)
         print(f"{name} {number(value)} {figure.unit}  [{', '.join(number(run) for run in runs)}]", flush=True)
 
-    def write(self):
-        ordered = [self.figures[name] for name in figures.FIGURES if name in self.figures]
+    def read(self):
+        """From the file each time: parts may be measured by several runs at once."""
+        known = json.loads(self.path.read_text())["figures"] if self.path.exists() else []
+        return {figure["name"]: figure for figure in known}
+
+    def write(self, known):
+        ordered = [known[name] for name in figures.FIGURES if name in known]
         temporary = self.path.with_suffix(".new")
         temporary.write_text(json.dumps({"figures": ordered}, indent=2) + "\n")
         temporary.rename(self.path)

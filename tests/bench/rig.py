@@ -168,10 +168,11 @@ class Measured(s.Program):
 
 
 def counts(stats):
-    """(calls, units) of each operation that the emulator has served."""
-    return {name: (op["calls"], op["units"]) for name, op in stats["operations"].items()}
+    """(calls, billable units, units for FIFO queues) of each operation that the emulator has served."""
+    return {name: (op["calls"], op["units"], op["fifo_units"]) for name, op in stats["operations"].items()}
 
 
 def difference(after, before):
-    pairs = {name: (c - before.get(name, (0, 0))[0], u - before.get(name, (0, 0))[1]) for name, (c, u) in after.items()}
-    return {name: pair for name, pair in pairs.items() if pair != (0, 0)}
+    pairs = {name: (now, before.get(name, (0, 0, 0))) for name, now in after.items()}
+    spent = {name: tuple(a - b for a, b in zip(now, then)) for name, (now, then) in pairs.items()}
+    return {name: triple for name, triple in spent.items() if any(triple)}

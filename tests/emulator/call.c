@@ -252,6 +252,13 @@ static const char *outcome_of(const struct call *call)
     return call->error.http_status != 0 ? call->error.code : "ok";
 }
 
+static bool is_fifo(struct slice resource)
+{
+    static const char suffix[] = ".fifo";
+    const size_t len = sizeof(suffix) - 1;
+    return resource.len > len && memcmp(resource.ptr + resource.len - len, suffix, len) == 0;
+}
+
 static void count_call(struct call *call)
 {
     struct operation_stats *stats = stats_of(call);
@@ -259,6 +266,8 @@ static void count_call(struct call *call)
                   call->fault.action == FAULT_RAW || call->fault.action == FAULT_DROP;
     stats->calls++;
     stats->half_units += call->half_units;
+    if (is_fifo(call->resource))
+        stats->fifo_half_units += call->half_units;
     stats->throttled += call->fault.action == FAULT_THROTTLE;
     stats->faults += call->fault.action != FAULT_NONE || call->fault.delay_ms > 0;
     if (before)

@@ -41,12 +41,13 @@ struct operation {
 };
 
 struct operation_stats {
-    uint64_t calls;      /* that were signed well */
-    uint64_t applied;    /* that took effect */
-    uint64_t errors;     /* refused by the model */
-    uint64_t throttled;  /* refused by a throttle fault */
-    uint64_t faults;     /* hit by any fault */
-    uint64_t half_units; /* billable: SQS requests of 64 KB, read and write units */
+    uint64_t calls;           /* that were signed well */
+    uint64_t applied;         /* that took effect */
+    uint64_t errors;          /* refused by the model */
+    uint64_t throttled;       /* refused by a throttle fault */
+    uint64_t faults;          /* hit by any fault */
+    uint64_t half_units;      /* billable: SQS requests of 64 KB, read and write units */
+    uint64_t fifo_half_units; /* of them, those of FIFO queues, which cost more */
 };
 
 /* One request to SQS or DynamoDB, from its signature to its answer. */

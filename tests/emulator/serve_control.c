@@ -50,6 +50,8 @@ static void out_operations(struct emulator *emulator, struct json_out *out)
         json_out_member_i64(out, "faults", (int64_t)s->faults);
         json_out_name(out, "units");
         json_out_halves(out, s->half_units);
+        json_out_name(out, "fifo_units");
+        json_out_halves(out, s->fifo_half_units);
         json_out_end_object(out);
     }
     json_out_end_object(out);
