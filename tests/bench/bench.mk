@@ -11,8 +11,8 @@ bench: deps-test ## measure; build/bench has results.json, the table and plots. 
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
 	@tests/bench/run $(BENCH)
 
-bench-quick: deps-test ## the same with less work and one run each, in under three minutes; says little
+bench-quick: deps-test ## programs alone and prices with less work, once, in some three minutes; says little
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
-	@tests/bench/run --quick $(BENCH)
+	@tests/bench/run --quick $(or $(BENCH),router scheduler relay cost)
 
 .PHONY: bench bench-quick bench-bins

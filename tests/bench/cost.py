@@ -33,7 +33,7 @@ def per_million(counts, records):
 
 
 def traffic(settings, delay, records, size=SIZE, rate=RATE):
-    with rig.devstack(delay_partitions=64, settings=settings) as dev:
+    with rig.devstack(delay_partitions=16, target_partitions=16, settings=settings) as dev:
         report = p.judged(p.Pipeline(dev).load(records, rate, delay, size))
         return report, report["counts"]
 

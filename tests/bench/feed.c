@@ -1,6 +1,6 @@
-/* feed: writes the records that `load` would, as fast as the broker takes them and in large
- * batches, and ends when all are acknowledged. The input of a program that is measured alone. Same
- * options as load; what is about reading is ignored. */
+/* feed: writes the records that `load` would, in large batches, and ends when all are acknowledged.
+ * The input of a program that is measured alone. Same options as load; what is about reading is
+ * ignored. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -91,6 +91,14 @@ static void send_one(struct feed *feed, const struct options *options, struct pl
     CHECK(err == 0);
 }
 
+/* Until the rate allows one more. */
+static void pace(const struct feed *feed, const struct options *options, uint64_t sent,
+                 int64_t start_ms)
+{
+    while (options->rate > 0 && sent >= (uint64_t)(wall_ms() - start_ms + 1) * options->rate / 1000)
+        rd_kafka_poll(feed->producer, 1);
+}
+
 /* One partition after the other, so that batches become large. */
 int main(int argc, char **argv)
 {
@@ -107,6 +115,7 @@ int main(int argc, char **argv)
     uint64_t bytes = 0;
     int64_t start_ms = wall_ms();
     for (uint64_t id = 0; id < options.plan.records; id++) {
+        pace(&feed, &options, id, start_ms);
         int64_t now_ms = options.at_once ? start_ms : wall_ms();
         plan_record(&options.plan, id, now_ms, &planned);
         send_one(&feed, &options, &planned, (int)(id * partitions / options.plan.records), now_ms);

@@ -65,6 +65,8 @@ FIGURES = {
     "usd_per_million_long_1kb_unpacked": usd("an item a record, deletes paid (calculated)"),
     "usd_per_million_long_dynein": usd("Dynein (calculated)"),
     "usd_per_million_eventbridge_scheduler": usd("EventBridge Scheduler to SQS (calculated)"),
+    "usd_per_million_stored_1kb": usd("what the router alone pays, long path, orders of one delay"),
+    "router_2_replicas_speedup": Figure("times", "two routers against one, on two cores with Kafka's and AWS's stand-in"),
     "idle_usd_per_month": Figure(
         "USD", "AWS requests without traffic: 1 router, 2 schedulers, 8 shards, 1 relay", 5, limit="long polls and ticks"
     ),

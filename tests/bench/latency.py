@@ -11,14 +11,21 @@ SIZE, SECONDS = 1024, 15
 PATHS = {"short": "1s..4s", "long": "8s..11s"}  # the horizon of s.FAST lies between
 
 
+# The mock cluster looks for an offset from the first message set of a partition on: in few partitions sets are larger and
+# fewer, and at 5 MiB each old ones go, so that its fetches stay fast. What is pending comes through a topic of its own.
+PARTITIONS = 4
+TOPICS = {"DELAYLINE_DELAY_TOPICS": "delay,pending"}
+
+
 @contextlib.contextmanager
 def pipeline_over(pending):
     """So many records of 100 B wait in the table already, due in an hour to 7 days."""
-    partitions = rig.partitions_for(max(pending, 1), 100)
-    with rig.devstack(delay_partitions=partitions, settings=s.FAST) as dev:
+    more = {"pending": rig.partitions_for(pending, 100)} if pending else {}
+    settings = s.FAST | (TOPICS if pending else {})
+    with rig.devstack(delay_partitions=PARTITIONS, target_partitions=PARTITIONS, more=more, settings=settings) as dev:
         pipeline = p.Pipeline(dev)
         if pending:
-            dev.feed(pending, 100, "1h..7d")
+            dev.feed(pending, 100, "1h..7d", "--topic", "pending")
             pipeline.router.wait_for(pending, 300, "delayline_records_total", 'outcome="stored"')
         yield pipeline
 

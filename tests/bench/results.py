@@ -9,8 +9,10 @@ import statistics
 import subprocess
 
 import figures
+import plot
 import stack as s
 
+TABLE_BEGIN, TABLE_END = "<!-- table -->", "<!-- end -->"
 FOLDER = s.ROOT / "build/bench"
 
 
@@ -57,6 +59,17 @@ class Report:
         }
         self.write(known)
         print(f"{name} {number(value)} {figure.unit}  [{', '.join(number(run) for run in runs)}]", flush=True)
+
+    def publish(self, folder):
+        """The table as it stands into README.md, and all plots."""
+        known = self.read()
+        ordered = [known[name] for name in figures.FIGURES if name in known]
+        readme = folder / "README.md"
+        head, rest = readme.read_text().split(TABLE_BEGIN)
+        tail = rest.split(TABLE_END)[1]
+        readme.write_text(head + TABLE_BEGIN + "\n" + table(ordered) + TABLE_END + tail)
+        (folder / "plots").mkdir(exist_ok=True)
+        plot.draw(known, folder / "plots")
 
     def read(self):
         """From the file each time: parts may be measured by several runs at once."""

@@ -55,14 +55,15 @@ def partitions_for(records, size):
 class Devstack:
     """The emulator and the mock cluster, and nothing else: programs are started one by one."""
 
-    def __init__(self, delay_partitions=64, target_partitions=64, settings=None):
+    def __init__(self, delay_partitions=64, target_partitions=64, more=None, settings=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
         self.programs = []
         foreign = ("AWS_", "DELAYLINE_", "KAFKA_")
         self.base = {k: v for k, v in os.environ.items() if not k.startswith(foreign)} | (settings or {})
         path = self.directory / "env"
         with open(self.directory / "devstack.log", "wb") as log:
-            topics = f"delay:{delay_partitions},orders:{target_partitions}"
+            sizes = {"delay": delay_partitions, "orders": target_partitions, **(more or {})}
+            topics = ",".join(f"{name}:{partitions}" for name, partitions in sizes.items())
             self.process = subprocess.Popen(
                 [s.BIN / "devstack", "--env", path, "--topics", topics], env=self.base, stdout=log, stderr=log
             )
@@ -71,8 +72,8 @@ class Devstack:
 
     def feed(self, records, size, delay, *more):
         """What feed says about itself; returns when the broker has all."""
-        command = [s.BIN / "feed", "--records", records, "--size", size, "--delay", delay, "--rate", 0, "--orders"]
-        command = [str(word) for word in (*command, *more)]
+        command = [s.BIN / "feed", "--records", records, "--size", size, "--delay", delay, "--orders"]
+        command = [str(word) for word in (*command, *(() if "--rate" in more else ("--rate", 0)), *more)]
         run = subprocess.run(command, env={**self.base, **self.env}, capture_output=True, text=True, timeout=300)
         assert run.returncode == 0, run.stdout + run.stderr
         return json.loads(run.stdout)
@@ -94,7 +95,7 @@ class Devstack:
         for program in self.programs:
             program.kill()
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         for path in self.directory.iterdir():
             path.unlink()
         self.directory.rmdir()
