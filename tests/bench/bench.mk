@@ -1,9 +1,13 @@
 # Benchmarks: tests/bench/README.md.
 
-BENCH_BINS := $(BUILD)/feed
+BENCH_BINS := $(BUILD)/feed $(BUILD)/micro
 
 $(BUILD)/feed: $(OBJ)/tests/bench/feed.o $(LOAD_LIB) $(OBJ)/common/check.o
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
+
+# The rigs of the unit tests move the cores.
+$(BUILD)/micro: $(OBJ)/tests/bench/micro.o $(HARNESS_LIB) $(MODEL_LIB) $(LOAD_LIB) $(LIB)
+	$(Q)$(LINK) $^ $(pkg_libs) $(test_libs) -o $@
 
 bench-bins: $(BENCH_BINS)
 
@@ -15,4 +19,9 @@ bench-quick: deps-test ## programs alone and prices with less work, once, in som
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all bench-bins
 	@tests/bench/run --quick $(or $(BENCH),router scheduler relay cost)
 
+instructions: ## instructions of the hot paths (callgrind) against what they were: tests/bench/instructions.json
+	@$(MAKE) --no-print-directory -s bench-bins
+	@tests/bench/instructions
+
+.PHONY: instructions
 .PHONY: bench bench-quick bench-bins

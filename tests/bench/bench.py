@@ -10,13 +10,14 @@ import alone
 import burst
 import cost
 import latency
+import micro
 import pipeline
 import plot
 import resources
 import shape
 import results
 
-MODULES = (alone, cost, resources, latency, burst, shape)
+MODULES = (alone, cost, resources, latency, burst, shape, micro)
 PARTS = {name: part for module in MODULES for name, part in module.PARTS.items()}
 HERE = pathlib.Path(__file__).parent
 

@@ -29,6 +29,17 @@ def ms(what, target=None, limit=""):
     return Figure("ms", what, target, limit=limit)
 
 
+MICRO = {
+    "sign": "a request of 1 KB: SHA-256 of it, and its signature",
+    "pack": "a record of 1 KB into an envelope of 125, compressed",
+    "pack_alone": "a record of 1 KB into an envelope of its own",
+    "unpack": "a record of 1 KB out of an envelope of 125",
+    "base64": "1 KB encoded and decoded",
+    "decide": "a record's headers to its due time",
+    "router_core": "a record in the router's core, without the bytes",
+    "relay_core": "a record in the relay's core, without the bytes",
+    "scheduler_core": "an item in the scheduler's core, without the bytes",
+}
 PROGRAMS = ("router", "scheduler", "relay")
 TWO_CORES = "generator, consumer, Kafka's stand-in, AWS's and all programs share the two cores"
 
@@ -85,4 +96,6 @@ FIGURES = {
     "relay_bytes_per_held_record": Figure("bytes", "growth of the relay's memory a record of 100 B", 160),
     **{f"{name}_start_to_ready_ms": ms(f"{name}: from its start to the first 200 of /readyz", 50) for name in PROGRAMS},
     **{f"{name}_idle_rss_mb": Figure("MB", f"{name}: resident memory at rest", 16) for name in PROGRAMS},
+    **{f"{name}_ns": Figure("ns", what) for name, what in MICRO.items() if not name.endswith("_core")},
+    **{f"{name}_instructions": Figure("instructions", what) for name, what in MICRO.items()},
 }
