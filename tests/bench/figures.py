@@ -93,6 +93,10 @@ FIGURES = {
         "a million records of 100 B for one millisecond: the last one's emission", 2_000, TWO_CORES
     ),
     "burst_1m_last_record_consumed_late_ms": ms("the same: its receipt by the consumer that compares every byte"),
+    "burst_10m_lost": Figure("records", "of ten million of 100 B for one millisecond, created at 40,000/s", 0),
+    "burst_10m_minutes_to_ingest": Figure("min", "the same: from the first sent to the last stored", 5),
+    "burst_10m_relay_rss_mb": Figure("MB", "the same: the relay's most memory, budget 256 MB", 320),
+    "burst_10m_last_record_late_ms": ms("the same: the last one's emission"),
     "relay_bytes_per_held_record": Figure("bytes", "growth of the relay's memory a record of 100 B", 160),
     **{f"{name}_start_to_ready_ms": ms(f"{name}: from its start to the first 200 of /readyz", 50) for name in PROGRAMS},
     **{f"{name}_idle_rss_mb": Figure("MB", f"{name}: resident memory at rest", 16) for name in PROGRAMS},
