@@ -12,6 +12,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static uint64_t count;
 static uint64_t fail_at;
 static int report = -1;
 static bool is_ready;
+static atomic_bool has_failed;  /* nothing is counted any more, which is what costs time */
 static __thread bool is_inside; /* asking for a stack or a symbol may allocate */
 
 __attribute__((constructor)) static void begin(void)
@@ -64,7 +66,7 @@ static bool shall_fail(void)
     void *frames[FRAMES];
     uint64_t hash = 1;
     bool fails = false;
-    if (!is_ready || is_inside)
+    if (!is_ready || is_inside || atomic_load_explicit(&has_failed, memory_order_relaxed))
         return false;
     is_inside = true;
     int depth = backtrace(frames, FRAMES);
@@ -78,8 +80,10 @@ static bool shall_fail(void)
     }
     pthread_mutex_unlock(&lock);
     is_inside = false;
-    if (fails)
+    if (fails) {
+        has_failed = true;
         errno = ENOMEM;
+    }
     return fails;
 }
 
