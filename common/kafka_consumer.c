@@ -518,6 +518,7 @@ static enum status open_client(struct kafka_consumer *consumer, const char *boot
 {
     static const struct kafka_property defaults[] = {
         {"client.id", "delayline"},
+        {"socket.nagle.disable", "true"}, /* a fetch must not wait for the last one's ACK */
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"auto.offset.reset", "earliest"}, /* a delay queue must not skip */
         {"auto.commit.interval.ms", KAFKA_COMMIT_INTERVAL_MS},

@@ -238,6 +238,7 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
 {
     static const struct kafka_property defaults[] = {
         {"client.id", "delayline"},
+        {"socket.nagle.disable", "true"}, /* a small request must not wait for the last one's ACK */
         {"partitioner", "murmur2_random"}, /* as the Java client */
         {"queue.buffering.max.ms",
          "0"}, /* emitted at its millisecond; a burst makes batches anyway */

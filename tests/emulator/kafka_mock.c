@@ -21,6 +21,8 @@ struct kafka_mock *kafka_mock_new(int brokers, struct buf *errors)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     /* "logger" off: the client's own remarks are of no use to anybody. */
     rd_kafka_conf_set_log_cb(conf, NULL);
+    /* Of the cluster's sockets, too: else small answers wait up to 40 ms for the client's ACK. */
+    rd_kafka_conf_set(conf, "socket.nagle.disable", "true", NULL, 0);
     rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
     if (handle == NULL) {
         buf_printf(errors, "mock cluster: %s\n", text);

@@ -69,6 +69,7 @@ static rd_kafka_t *client(struct run *run, rd_kafka_type_t type)
     set(conf, "bootstrap.servers", run->options->bootstrap);
     set(conf, "client.id", "delayline-load");
     set(conf, "log_level", "3");
+    set(conf, "socket.nagle.disable", "true");
     rd_kafka_conf_set_opaque(conf, run);
     if (type == RD_KAFKA_PRODUCER) {
         set(conf, "enable.idempotence", "true");
