@@ -17,9 +17,7 @@ CLOSE_S = 2  # PROGRAM_CLOSE_MS
 def under_load(new_stack, program, **options):
     """A stack, a program of it that has work, and the trial."""
     stack = new_stack(settings=chaos.SETTINGS, **options)
-    victim = stack.start(program)
-    if program == "router":
-        chaos.wait_for_partitions(victim)
+    victim = chaos.start_beside_another(stack, program)
     trial = chaos.Trial(stack)
     trial.wait_for_work(victim)
     return stack, victim, trial

@@ -31,13 +31,13 @@ POINTS = {
 def test_suspended(new_stack, point):
     program = point.split(".")[0]
     stack = new_stack(settings=chaos.SETTINGS)
-    victim = stack.start(program, KILL_POINT=f"{point}:{POINTS[point]}:stop")
-    if program == "router":
-        chaos.wait_for_partitions(victim)
+    victim = chaos.start_beside_another(stack, program, KILL_POINT=f"{point}:{POINTS[point]}:stop")
     trial = chaos.Trial(stack, seconds=9)
     begin_ms = s.now_ms()
     with chaos.suspended_at_point(victim):
         cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
+        if program == "router":  # it will join again
+            chaos.set_round_trip(stack, chaos.ROUND_TRIP_MS)
         chaos.last_for(PAST[program])
     trial.note(f"SIGSTOP at {point}", begin_ms, s.now_ms(), wait_s, cost)
     trial.verdict(f"stop {point}")
