@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import signal
+import threading
 import time
 
 import confluent_kafka
@@ -75,6 +76,24 @@ def heal(stack):
     return fired
 
 
+class Watch:
+    """How long the machine lets a thread wait that wants nothing of it: bounds of seconds hold if this is little."""
+
+    INTERVAL_S = 0.05
+
+    def __init__(self):
+        self.longest_s = 0
+        self.over = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        last = time.monotonic()
+        while not self.over.wait(self.INTERVAL_S):
+            now = time.monotonic()
+            self.longest_s = max(self.longest_s, now - last - self.INTERVAL_S)
+            last = now
+
+
 class Trial:
     """Load on a stack, and the log of faults that its checker reads when it judges."""
 
@@ -83,6 +102,7 @@ class Trial:
         self.fault_log = stack.directory / "faults.jsonl"
         self.fault_log.touch()
         self.records = int(seconds * rate)
+        self.watch = Watch()
         self.run = stack.load(self.records, rate, delay, "--faults", str(self.fault_log), *more)
 
     def note(self, what, begin_ms, end_ms, wait_s, records):
@@ -135,11 +155,13 @@ class Trial:
     def verdict(self, title=""):
         """Load's report; fails unless its checker is satisfied."""
         code, report = self.run.verdict()
+        self.watch.over.set()
         faults = report["faults"]
         print(
             f"{title}: sent {report['sent']}, lost {report['lost']}, early {report['early']}, "
             f"duplicated {report['duplicated']} of at most {faults['bound']}, "
-            f"late p99 {report['emission_error_ms']['p99']} max {report['emission_error_ms']['max']} ms"
+            f"late p99 {report['emission_error_ms']['p99']} max {report['emission_error_ms']['max']} ms, "
+            f"the machine itself by {self.watch.longest_s * 1000:.0f}"
         )
         with open(s.ROOT / "build" / "chaos-figures.txt", "a") as figures:
             figures.write(f"{title} {json.dumps(report)}\n")

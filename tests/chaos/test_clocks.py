@@ -30,6 +30,7 @@ def start(stack, skew):
 
 
 # Off by more than 3 s is seen from AWS's answers and corrected; the others stand.
+@pytest.mark.long
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed (tests/stack/deps test)")
 @pytest.mark.parametrize("skews", [(300, 0), (-300, 0), (2.4, -2.4), (3600, -3600)], ids=str)
 def test_two_schedulers(new_stack, skews):

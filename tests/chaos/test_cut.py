@@ -2,6 +2,8 @@
 
 import os
 
+import pytest
+
 import chaos
 import stack as s
 
@@ -28,6 +30,7 @@ MANY_CALLS = {
 }
 
 
+@pytest.mark.long
 def test_cut_at_every_byte(new_stack):
     stack = new_stack(settings={**chaos.SETTINGS, **MANY_CALLS})
     seconds = OFFSETS / 8

@@ -73,6 +73,7 @@ def test_sigterm_while_aws_is_away(new_stack, program):
     trial.verdict(f"SIGTERM {program} without AWS, gone after {seconds:.1f} s")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_crash_loop(new_stack, program):
     """kill -9 every one to three seconds; there is progress, and all is well when it ends. A router's group takes
