@@ -154,6 +154,8 @@ class Trial:
 
     def verdict(self, title=""):
         """Load's report; fails unless its checker is satisfied."""
+        if s.NATIVE:
+            self._note_counts()
         code, report = self.run.verdict()
         self.watch.over.set()
         faults = report["faults"]
@@ -167,6 +169,33 @@ class Trial:
             figures.write(f"{title} {json.dumps(report)}\n")
         assert code == 0, report
         return report
+
+
+    def _note_counts(self):
+        """For what a slow server may repeat, see Stack.may_repeat."""
+        self.run.process.wait(timeout=self.run.timeout)
+        for program in self.stack.programs:
+            if program.process.poll() is None:
+                program.metrics_at_stop = s.metrics(program.admin())
+
+
+LISTENS = "0A"  # in /proc/net/tcp
+
+
+def listening_address(program):
+    """The admin port of one whose log nobody can read."""
+
+    def port():
+        own = set()
+        for fd in pathlib.Path(f"/proc/{program.process.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                own.add(os.readlink(fd))
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == LISTENS and f"socket:[{rest[5]}]" in own:
+                return int(local.split(":")[1], 16)
+
+    return f"127.0.0.1:{s.wait_until('admin port', 10, port, 0.02)}"
 
 
 def records(stack, outcome):

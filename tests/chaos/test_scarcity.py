@@ -20,11 +20,18 @@ def alone(new_stack, program):
     return new_stack(**{f"{name}s": 0 if name == program else 1 for name in PROGRAMS}, settings=chaos.SETTINGS)
 
 
+def start_mute(stack, program, stdout, **settings):
+    """One whose log goes where it cannot be read."""
+    one = stack.start(program, stdout=stdout, **TALKATIVE, **settings)
+    one.admin = lambda: chaos.listening_address(one)
+    return one
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_disk_full(new_stack, program):
     stack = alone(new_stack, program)
     full = os.open("/dev/full", os.O_WRONLY)
-    one = stack.start(program, stdout=full, **TALKATIVE)
+    one = start_mute(stack, program, full)
     os.close(full)
     chaos.Trial(stack).verdict(f"{program} on a full disk")
     code, seconds = one.stop(seconds=20)
@@ -36,7 +43,7 @@ def test_blocked_reader(new_stack, program):
     stack = alone(new_stack, program)
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    one = stack.start(program, stdout=writer, **TALKATIVE)
+    one = start_mute(stack, program, writer)
     report = chaos.Trial(stack).verdict(f"{program} with a blocked reader")
     assert not select.select([], [writer], [], 0)[1], "the pipe is not full: it said too little"
     # The router joins its group after the load has begun.
@@ -81,6 +88,14 @@ def cut_connections(stack, trial):
 
 
 MIB = 1 << 20
+MEMORY = 160 * MIB
+SMALL = {
+    "DELAYLINE_RELAY_BUDGET": "32MiB",
+    "DELAYLINE_ROUTER_IN_FLIGHT_BYTES": "8MiB",
+    "DELAYLINE_SCHEDULER_MEMORY": "8MiB",
+    "MALLOC_ARENA_MAX": "2",
+}
+LARGE_RECORDS = ("--size", "200000")
 
 
 def peak_bytes(program):
@@ -92,16 +107,52 @@ def peak_bytes(program):
 def test_little_memory(new_stack, program):
     """Large records for a budget of 32 MiB: what does not fit waits where it is."""
     stack = alone(new_stack, program)
-    limit = 160 * MIB
-    one = stack.start(
-        program,
-        DELAYLINE_RELAY_BUDGET="32MiB",
-        DELAYLINE_ROUTER_IN_FLIGHT_BYTES="8MiB",
-        DELAYLINE_SCHEDULER_MEMORY="8MiB",
-        MALLOC_ARENA_MAX="2",
-    )
+    limit = MEMORY
+    one = stack.start(program, **SMALL)
     resource.prlimit(one.process.pid, resource.RLIMIT_DATA, (limit, limit))
-    trial = chaos.Trial(stack, rate=100, more=["--size", "200000"])
+    trial = chaos.Trial(stack, rate=100, more=LARGE_RECORDS)
     trial.verdict(f"{program} in {limit // MIB} MiB")
     print(f"peak {peak_bytes(one) // MIB} MiB")
     assert one.process.poll() is None, one.log_path.read_text()[-2000:]
+
+
+def start_all(new_stack, stdout, limits, **settings):
+    stack = new_stack(routers=0, schedulers=0, relays=0, settings=chaos.SETTINGS)
+    programs = [start_mute(stack, name, stdout, **settings) for name in PROGRAMS]
+    for one in programs:
+        for what, limit in limits.items():
+            resource.prlimit(one.process.pid, what, (limit, limit))
+    chaos.wait_for_partitions(programs[0])
+    return stack, programs
+
+
+def stop_all(programs):
+    for one in programs:
+        code, seconds = one.stop(seconds=20)
+        assert code == 0 and seconds < 10, one.name
+
+
+# All three programs at once, two scarcities at a time: these run on the native stack, too.
+
+
+def test_all_on_a_full_disk_in_little_memory(new_stack):
+    full = os.open("/dev/full", os.O_WRONLY)
+    stack, programs = start_all(new_stack, full, {resource.RLIMIT_DATA: MEMORY}, **SMALL)
+    os.close(full)
+    trial = chaos.Trial(stack, seconds=3 if s.NATIVE else 6, rate=20, more=LARGE_RECORDS)
+    trial.verdict(f"all on a full disk in {MEMORY // MIB} MiB")
+    print("peak", *(f"{one.name} {peak_bytes(one) // MIB} MiB" for one in programs))
+    stop_all(programs)
+
+
+def test_all_with_a_blocked_reader_and_few_descriptors(new_stack):
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    stack, programs = start_all(new_stack, writer, {resource.RLIMIT_NOFILE: 64})
+    chaos.Trial(stack, seconds=3 if s.NATIVE else 6).verdict("all with a blocked reader and 64 descriptors")
+    assert not select.select([], [writer], [], 0)[1], "the pipe is not full: they said too little"
+    for one in programs:
+        assert descriptors(one) <= 64
+    stop_all(programs)
+    os.close(reader)
+    os.close(writer)
