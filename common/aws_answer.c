@@ -55,17 +55,39 @@ static enum aws_error_class read_error(const struct http_response *response, con
     return class;
 }
 
+void aws_answer_body_release(struct aws_answer_body *body)
+{
+    cJSON_Delete(body->json);
+    json_flat_release(&body->flat);
+    body->json = NULL;
+}
+
+/* NULL, or why the body is no JSON object. */
+static const char *read_body(const struct http_response *response, enum aws_answer_form form,
+                             struct aws_answer_body *ret, struct error *place)
+{
+    bool is_object = false;
+    enum status status = STATUS_INVALID;
+    *ret = (struct aws_answer_body){.json = NULL};
+    if (form == AWS_ANSWER_FLAT && response->status == 200) {
+        status = json_flat_parse(response->body, &ret->flat, place);
+        is_object = json_flat_is(&ret->flat, JSON_ROOT, JSON_OBJECT);
+    } else {
+        status = json_parse(response->body, &ret->json, place);
+        is_object = cJSON_IsObject(ret->json);
+    }
+    if (is_object)
+        return NULL;
+    aws_answer_body_release(ret);
+    return status == STATUS_OK ? "the answer is no JSON object" : place->text;
+}
+
 enum aws_error_class aws_answer_read(const struct http_response *response, bool writes,
-                                     cJSON **ret_json, struct error *ret)
+                                     enum aws_answer_form form, struct aws_answer_body *ret_body,
+                                     struct error *ret)
 {
     struct error place = {0};
-    cJSON *json = NULL;
-    bool parsed = json_parse(response->body, &json, &place) == STATUS_OK;
-    if (parsed && !cJSON_IsObject(json)) {
-        cJSON_Delete(json);
-        json = NULL;
-    }
-    *ret_json = json;
+    const char *wrong = read_body(response, form, ret_body, &place);
     *ret = (struct error){.kind = ERROR_NONE};
     if (!checksum_holds(response)) {
         fail_unreadable(response->status, writes, "ChecksumMismatch",
@@ -73,11 +95,10 @@ enum aws_error_class aws_answer_read(const struct http_response *response, bool 
         return AWS_ERROR_TRANSIENT;
     }
     if (response->status < 200 || response->status >= 300)
-        return read_error(response, json, writes, ret);
+        return read_error(response, ret_body->json, writes, ret);
     if (response->status != 200)
         fail_unreadable(response->status, writes, "UnexpectedStatus", "success, but not 200", ret);
-    else if (json == NULL)
-        fail_unreadable(response->status, writes, "UnreadableAnswer",
-                        parsed ? "the answer is no JSON object" : place.text, ret);
+    else if (wrong != NULL)
+        fail_unreadable(response->status, writes, "UnreadableAnswer", wrong, ret);
     return AWS_ERROR_TRANSIENT;
 }

@@ -542,9 +542,10 @@ static void on_answer(void *ctx, const struct http_response *response, const str
         return;
     }
     observe_date(client, request, response);
-    CLEANUP(json_freep) cJSON *json = NULL;
-    enum aws_error_class class = aws_answer_read(response, request->call.writes, &json, &failure);
-    struct aws_answer answer = {json, response->body.len};
+    CLEANUP(aws_answer_body_release) struct aws_answer_body body;
+    enum aws_error_class class =
+        aws_answer_read(response, request->call.writes, request->call.form, &body, &failure);
+    struct aws_answer answer = {body.json, &body.flat, response->body};
     bool slows = failure.kind == ERROR_THROTTLED && !client->options.without_rate;
     rate_update(&client->rate, slows, loop_now(client->loop).mono);
     if (failure.kind == ERROR_THROTTLED)

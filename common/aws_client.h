@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/aws_answer.h"
 #include "common/aws_credentials.h"
 #include "common/aws_settings.h"
 #include "common/buf.h"
@@ -64,13 +65,16 @@ struct aws_client *aws_client_new(struct loop *loop, struct http *http,
 void aws_client_free(struct aws_client *client);
 
 /* Gone after the call. json: NULL unless the body is a JSON object; of errors too, some of which
- * tell more (ConditionalCheckFailedException brings the item). */
+ * tell more (ConditionalCheckFailedException brings the item). flat: in place of json where the
+ * call asked for it, all zero else. */
 struct aws_answer {
     const cJSON *json;
-    size_t body_bytes;
+    const struct json_flat *flat;
+    struct slice body;
 };
 
-/* error->kind is ERROR_NONE for a 200 with a JSON object as body; else answer->json may be NULL. */
+/* error->kind is ERROR_NONE for a 200 with a JSON object as body; else json and flat may be NULL.
+ */
 typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struct error *error);
 
 struct aws_call {
@@ -82,6 +86,7 @@ struct aws_call {
     bool is_retry;         /* with attempts_max 1: draws on the retry quota like a retry of ours */
     bool writes;           /* a 5xx, a cut or a time-out is then ERROR_UNKNOWN, and is never tried
                               again here: after it, no later attempt can say "surely not done" */
+    enum aws_answer_form form;
     enum rate_class rate;  /* a spare call that finds no room is held back: it fails */
     double billable_units; /* counted per attempt that reached the server; DynamoDB adds its own
                               later */

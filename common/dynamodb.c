@@ -88,6 +88,7 @@ static void call_free(void *ctx)
 
 struct start_spec {
     aws_done_fn *on_done;
+    enum aws_answer_form form;
     uint32_t attempts_max;
     bool is_retry;
     bool writes;
@@ -105,6 +106,7 @@ static void start(struct dynamodb_call *call, const struct start_spec *spec)
                                           .attempts_max = spec->attempts_max,
                                           .is_retry = spec->is_retry,
                                           .writes = spec->writes,
+                                          .form = spec->form,
                                           .on_done = spec->on_done,
                                           .on_release = call_free,
                                           .ctx = call,
@@ -113,8 +115,9 @@ static void start(struct dynamodb_call *call, const struct start_spec *spec)
 
 static void count_units(const struct dynamodb_call *call, const struct aws_answer *answer)
 {
-    aws_client_add_units(call->dynamodb->client, call->operation, call->price,
-                         dynamodb_wire_units(answer->json));
+    double units = answer->json != NULL ? dynamodb_wire_units(answer->json)
+                                        : dynamodb_wire_units_flat(answer->flat);
+    aws_client_add_units(call->dynamodb->client, call->operation, call->price, units);
 }
 
 static void fail_unreadable(const struct dynamodb_call *call, enum error_kind kind,
@@ -166,18 +169,22 @@ void dynamodb_batch_put(struct dynamodb *dynamodb, const char *table,
 static void finish_item(struct dynamodb_call *call, const struct aws_answer *answer,
                         const struct error *error, const char *name, enum error_kind unreadable)
 {
-    struct dynamodb_wire_items items = {0};
+    CLEANUP(dynamodb_wire_items_release) struct dynamodb_wire_items items = {0};
+    CLEANUP(json_flat_release) struct json_flat refusal = {.text = SLICE_NULL};
     struct error failure = *error;
-    bool refused = aws_error_code_is(error->code, "ConditionalCheckFailedException");
-    if (error->kind == ERROR_NONE || (refused && answer->json != NULL)) {
+    if (error->kind == ERROR_NONE) {
         count_units(call, answer);
-        if (dynamodb_wire_parse_item(answer->json, refused ? "Item" : name, answer->body_bytes,
-                                     &items) != STATUS_OK &&
-            !refused)
+        if (dynamodb_wire_parse_item(answer->flat, name, &items) != STATUS_OK)
             fail_unreadable(call, unreadable, &failure);
+    } else if (aws_error_code_is(error->code, "ConditionalCheckFailedException") &&
+               answer->json != NULL) {
+        struct error ignored;
+        count_units(call, answer);
+        if (json_flat_parse(answer->body, &refusal, &ignored) == STATUS_OK)
+            status_ignore(dynamodb_wire_parse_item(&refusal, "Item", &items),
+                          "refused, whatever stands there");
     }
     call->on_done.item(call->ctx, items.count == 1 ? &items.items[0] : NULL, &failure);
-    dynamodb_wire_items_release(&items);
 }
 
 static void on_written(void *ctx, const struct aws_answer *answer, const struct error *error)
@@ -191,7 +198,8 @@ void dynamodb_put(struct dynamodb *dynamodb, const char *table, const struct dyn
     struct dynamodb_call *call = call_new(dynamodb, "PutItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_put(&dynamodb->body, table, write);
-    start(call, &(struct start_spec){.on_done = on_written, .writes = true});
+    start(call,
+          &(struct start_spec){.on_done = on_written, .form = AWS_ANSWER_FLAT, .writes = true});
 }
 
 void dynamodb_update(struct dynamodb *dynamodb, const char *table,
@@ -200,7 +208,8 @@ void dynamodb_update(struct dynamodb *dynamodb, const char *table,
     struct dynamodb_call *call = call_new(dynamodb, "UpdateItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_update(&dynamodb->body, table, write);
-    start(call, &(struct start_spec){.on_done = on_written, .writes = true});
+    start(call,
+          &(struct start_spec){.on_done = on_written, .form = AWS_ANSWER_FLAT, .writes = true});
 }
 
 /* --- reads ----------------------------------------------------------------------------------- */
@@ -216,7 +225,7 @@ void dynamodb_get(struct dynamodb *dynamodb, const char *table, struct slice pk,
     struct dynamodb_call *call = call_new(dynamodb, "GetItem", AWS_PRICE_DYNAMODB_READ, ctx);
     call->on_done.item = on_done;
     dynamodb_wire_get(&dynamodb->body, table, pk, sk);
-    start(call, &(struct start_spec){.on_done = on_read});
+    start(call, &(struct start_spec){.on_done = on_read, .form = AWS_ANSWER_FLAT});
 }
 
 static void on_query(void *ctx, const struct aws_answer *answer, const struct error *error)
@@ -227,8 +236,7 @@ static void on_query(void *ctx, const struct aws_answer *answer, const struct er
     struct error failure = *error;
     if (failure.kind == ERROR_NONE) {
         count_units(call, answer);
-        if (dynamodb_wire_parse_query(answer->json, answer->body_bytes, &items, &more_after) !=
-            STATUS_OK)
+        if (dynamodb_wire_parse_query(answer->flat, &items, &more_after) != STATUS_OK)
             fail_unreadable(call, ERROR_RETRY, &failure);
     }
     call->on_done.query(call->ctx, items.items, items.count, !slice_is_null(more_after), more_after,
@@ -242,7 +250,7 @@ void dynamodb_query(struct dynamodb *dynamodb, const struct dynamodb_query_spec 
     struct dynamodb_call *call = call_new(dynamodb, "Query", AWS_PRICE_DYNAMODB_READ, ctx);
     call->on_done.query = on_done;
     dynamodb_wire_query(&dynamodb->body, spec);
-    start(call, &(struct start_spec){.on_done = on_query});
+    start(call, &(struct start_spec){.on_done = on_query, .form = AWS_ANSWER_FLAT});
 }
 
 /* --- the table itself ------------------------------------------------------------------------ */

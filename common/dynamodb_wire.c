@@ -336,24 +336,35 @@ void dynamodb_wire_items_release(struct dynamodb_wire_items *items)
     *items = (struct dynamodb_wire_items){0};
 }
 
-/* STATUS_UNSUPPORTED: of a type that no attribute of ours has. */
-static enum status parse_attribute(const cJSON *json, struct buf *bytes,
-                                   struct dynamodb_attribute *ret)
+/* Ends in NUL: a name is a string of C elsewhere. */
+static const char *keep_name(struct slice name, struct buf *bytes)
 {
-    const cJSON *value = json->child;
-    if (!cJSON_IsObject(json) || value == NULL || value->next != NULL)
+    size_t start = bytes->len;
+    buf_append_slice(bytes, name);
+    buf_append_byte(bytes, '\0');
+    return (const char *)bytes->ptr + start;
+}
+
+/* {"S": ...}, or another type. STATUS_UNSUPPORTED: one that no attribute of ours has. */
+static enum status parse_value(const struct json_flat *f, uint32_t value, struct buf *bytes,
+                               struct dynamodb_attribute *ret)
+{
+    uint32_t type = json_flat_first(f, value);
+    if (!json_flat_is(f, value, JSON_OBJECT) || type == JSON_ABSENT ||
+        json_flat_after(f, value, type) != JSON_ABSENT)
         return STATUS_INVALID;
-    struct slice text = json_get_text(json, value->string);
-    *ret = (struct dynamodb_attribute){.name = json->string, .value = text};
-    if (strcmp(value->string, "S") == 0) {
+    struct slice name = json_flat_text(f, type);
+    struct slice text = json_flat_text(f, type + 1);
+    ret->value = text;
+    if (slice_equal_str(name, "S")) {
         ret->type = DYNAMODB_S;
         return slice_is_null(text) ? STATUS_INVALID : STATUS_OK;
     }
-    if (strcmp(value->string, "N") == 0) {
+    if (slice_equal_str(name, "N")) {
         ret->type = DYNAMODB_N;
         return text.len == 0 ? STATUS_INVALID : STATUS_OK;
     }
-    if (strcmp(value->string, "B") != 0)
+    if (!slice_equal_str(name, "B"))
         return STATUS_UNSUPPORTED;
     size_t start = bytes->len;
     ret->type = DYNAMODB_B;
@@ -363,26 +374,28 @@ static enum status parse_attribute(const cJSON *json, struct buf *bytes,
     return STATUS_OK;
 }
 
-static enum status parse_item(const cJSON *json, struct buf *bytes, struct dynamodb_item *ret)
+static enum status parse_item(const struct json_flat *f, uint32_t item, struct buf *bytes,
+                              struct dynamodb_item *ret)
 {
     ret->count = 0;
-    if (!cJSON_IsObject(json))
+    if (!json_flat_is(f, item, JSON_OBJECT))
         return STATUS_INVALID;
-    const cJSON *member;
-    cJSON_ArrayForEach(member, json)
-    {
+    for (uint32_t name = json_flat_first(f, item); name != JSON_ABSENT;
+         name = json_flat_after(f, item, name)) {
         struct dynamodb_attribute attribute;
-        enum status status = parse_attribute(member, bytes, &attribute);
+        enum status status = parse_value(f, name + 1, bytes, &attribute);
         if (status == STATUS_UNSUPPORTED || ret->count == DYNAMODB_ATTRIBUTES_MAX)
             continue;
         if (status != STATUS_OK)
             return status;
+        attribute.name = keep_name(json_flat_text(f, name), bytes);
         ret->attributes[ret->count++] = attribute;
     }
     return STATUS_OK;
 }
 
-/* Room for all that can be decoded, at once: the slices of earlier values must stay. */
+/* Room for all that can be decoded, at once: the slices of earlier values must stay. A name with
+ * its NUL is shorter than with its quotes, and a value than its base64. */
 static void items_init(struct dynamodb_wire_items *items, size_t count, size_t body_bytes)
 {
     *items = (struct dynamodb_wire_items){0};
@@ -391,17 +404,18 @@ static void items_init(struct dynamodb_wire_items *items, size_t count, size_t b
     CHECK(buf_reserve(&items->bytes, body_bytes + 1) != NULL);
 }
 
-enum status dynamodb_wire_parse_item(const cJSON *json, const char *name, size_t body_bytes,
+enum status dynamodb_wire_parse_item(const struct json_flat *answer, const char *name,
                                      struct dynamodb_wire_items *ret)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
-    if (item == NULL || (cJSON_IsObject(item) && item->child == NULL)) {
+    uint32_t item = json_flat_get(answer, JSON_ROOT, name);
+    if (item == JSON_ABSENT ||
+        (json_flat_is(answer, item, JSON_OBJECT) && json_flat_first(answer, item) == JSON_ABSENT)) {
         *ret = (struct dynamodb_wire_items){0};
         return STATUS_OK;
     }
     struct dynamodb_wire_items items;
-    items_init(&items, 1, body_bytes);
-    enum status status = parse_item(item, &items.bytes, &items.items[0]);
+    items_init(&items, 1, answer->text.len);
+    enum status status = parse_item(answer, item, &items.bytes, &items.items[0]);
     if (status != STATUS_OK) {
         dynamodb_wire_items_release(&items);
         return status;
@@ -411,27 +425,35 @@ enum status dynamodb_wire_parse_item(const cJSON *json, const char *name, size_t
     return STATUS_OK;
 }
 
-enum status dynamodb_wire_parse_query(const cJSON *json, size_t body_bytes,
+/* STATUS_INVALID: a key that tells no place. */
+static enum status parse_more_after(const struct json_flat *f, struct slice *ret)
+{
+    uint32_t last = json_flat_get(f, JSON_ROOT, "LastEvaluatedKey");
+    *ret = SLICE_NULL;
+    if (last == JSON_ABSENT || json_flat_is_null(f, last))
+        return STATUS_OK;
+    *ret = json_flat_get_text(f, json_flat_get(f, last, TABLE_SK), "S");
+    return ret->len == 0 ? STATUS_INVALID : STATUS_OK;
+}
+
+enum status dynamodb_wire_parse_query(const struct json_flat *answer,
                                       struct dynamodb_wire_items *ret, struct slice *ret_more_after)
 {
-    const cJSON *list = json_get_array(json, "Items");
-    const cJSON *last = cJSON_GetObjectItemCaseSensitive(json, "LastEvaluatedKey");
-    struct slice more_after = SLICE_NULL;
-    if (last != NULL && !cJSON_IsNull(last)) {
-        more_after = json_get_text(json_get_object(last, TABLE_SK), "S");
-        if (more_after.len == 0)
-            return STATUS_INVALID;
-    }
-    if (list == NULL)
+    uint32_t list = json_flat_get(answer, JSON_ROOT, "Items");
+    struct slice more_after;
+    if (parse_more_after(answer, &more_after) != STATUS_OK ||
+        !json_flat_is(answer, list, JSON_ARRAY))
         return STATUS_INVALID;
     size_t count = 0;
-    const cJSON *element;
-    cJSON_ArrayForEach(element, list) count++;
+    uint32_t item;
+    for (item = json_flat_first(answer, list); item != JSON_ABSENT;
+         item = json_flat_after(answer, list, item))
+        count++;
     struct dynamodb_wire_items items;
-    items_init(&items, count, body_bytes);
-    cJSON_ArrayForEach(element, list)
-    {
-        enum status status = parse_item(element, &items.bytes, &items.items[items.count]);
+    items_init(&items, count, answer->text.len);
+    for (item = json_flat_first(answer, list); item != JSON_ABSENT;
+         item = json_flat_after(answer, list, item)) {
+        enum status status = parse_item(answer, item, &items.bytes, &items.items[items.count]);
         if (status != STATUS_OK) {
             dynamodb_wire_items_release(&items);
             return status;
@@ -502,4 +524,11 @@ double dynamodb_wire_units(const cJSON *json)
     const cJSON *element;
     cJSON_ArrayForEach(element, consumed) sum += capacity_units(element);
     return sum;
+}
+
+double dynamodb_wire_units_flat(const struct json_flat *answer)
+{
+    uint32_t consumed = json_flat_get(answer, JSON_ROOT, "ConsumedCapacity");
+    double units = json_flat_number(answer, json_flat_get(answer, consumed, "CapacityUnits"));
+    return units > 0 ? units : 0;
 }

@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/compiler.h"
 #include "common/json.h"
+#include "common/json_flat.h"
 #include "common/limits.h"
 #include "common/slice.h"
 #include "common/status.h"
@@ -91,7 +92,8 @@ void dynamodb_wire_parse_batch(const cJSON *json, const struct dynamodb_wire_key
 void dynamodb_wire_fail_batch(const struct error *error, size_t count,
                               struct dynamodb_put_result *results);
 
-/* Items out of an answer. Texts and names point into the JSON, binary values into bytes. */
+/* Items out of an answer. Texts point into its text or into flat; names and binary values into
+ * bytes. */
 struct dynamodb_wire_items {
     struct dynamodb_item *items;
     size_t count;
@@ -101,11 +103,11 @@ void dynamodb_wire_items_release(struct dynamodb_wire_items *items); /* fine if 
 
 /* The item under name ("Item", "Attributes"): count is 0 or 1. STATUS_INVALID: not an item.
  * Attributes of other types than S, N and B, and those beyond DYNAMODB_ATTRIBUTES_MAX, are left
- * out: no item of ours has any. body_bytes bounds what is decoded. */
-NODISCARD enum status dynamodb_wire_parse_item(const cJSON *json, const char *name,
-                                               size_t body_bytes, struct dynamodb_wire_items *ret);
-/* more_after: null at the end of the partition; points into the JSON. */
-NODISCARD enum status dynamodb_wire_parse_query(const cJSON *json, size_t body_bytes,
+ * out: no item of ours has any. */
+NODISCARD enum status dynamodb_wire_parse_item(const struct json_flat *answer, const char *name,
+                                               struct dynamodb_wire_items *ret);
+/* more_after: null at the end of the partition; lives as the texts do. */
+NODISCARD enum status dynamodb_wire_parse_query(const struct json_flat *answer,
                                                 struct dynamodb_wire_items *ret,
                                                 struct slice *ret_more_after);
 NODISCARD enum status dynamodb_wire_parse_table(const cJSON *json, struct dynamodb_table_info *ret);
@@ -113,5 +115,6 @@ NODISCARD enum status dynamodb_wire_parse_ttl(const cJSON *json, struct dynamodb
 
 /* The sum of ConsumedCapacity, 0 if the answer has none. */
 double dynamodb_wire_units(const cJSON *json);
+double dynamodb_wire_units_flat(const struct json_flat *answer);
 
 #endif

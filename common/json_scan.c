@@ -3,8 +3,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/json.h"
 #include "common/limits.h"
+#include "common/mem.h"
 
 static_assert(JSON_DEPTH_MAX <= 64, "one bit a level");
 
@@ -17,6 +19,9 @@ struct scanner {
     uint32_t depth;
     uint32_t values;
     bool has_long_number;
+    bool escaped;             /* the string read last */
+    struct json_nodes *nodes; /* NULL: only asked whether */
+    uint32_t open[JSON_DEPTH_MAX];
 };
 
 static bool fail(struct scanner *s, const char *error)
@@ -25,27 +30,48 @@ static bool fail(struct scanner *s, const char *error)
     return false;
 }
 
-#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+#define NODES_FIRST 256
 
-/* Has a bit set for every byte that is '"', '\\', below 0x20 or above 0x7f; may have more set above
- * the lowest one, so only "is it zero" counts. */
-static uint64_t not_plain(uint64_t word)
+/* Returns the node's number, 0 where none are kept. */
+static uint32_t add_node(struct scanner *s, enum json_kind kind, const uint8_t *first, size_t len)
 {
-    uint64_t quote = word ^ EACH_BYTE('"');
-    uint64_t backslash = word ^ EACH_BYTE('\\');
-    uint64_t control = word - EACH_BYTE(0x20);
-    return (control | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1)) | word) & EACH_BYTE(0x80);
+    struct json_nodes *n = s->nodes;
+    if (n == NULL)
+        return 0;
+    if (n->count == n->capacity) {
+        n->capacity = MAX(2 * n->capacity, NODES_FIRST);
+        n->nodes = mem_realloc(n->nodes, n->capacity * sizeof(n->nodes[0]));
+    }
+    n->nodes[n->count] = (struct json_node){
+        .at = (uint32_t)(first - s->start),
+        .len = (uint32_t)len,
+        .next = (uint32_t)n->count + 1,
+        .kind = (uint8_t)kind,
+        .escaped = kind == JSON_STRING && s->escaped,
+    };
+    return (uint32_t)n->count++;
+}
+
+#define STRIDE 16
+
+/* A vector of the compiler's, for whatever the processor has. */
+typedef int8_t stride_bytes __attribute__((vector_size(STRIDE)));
+
+/* None of the bytes at `at` is '"', '\\', below 0x20 or above 0x7f, which is negative here. */
+static bool is_plain_stride(const uint8_t *at)
+{
+    stride_bytes bytes;
+    uint64_t found[STRIDE / sizeof(uint64_t)];
+    memcpy(&bytes, at, STRIDE);
+    stride_bytes odd = (bytes < ' ') | (bytes == '"') | (bytes == '\\');
+    memcpy(found, &odd, STRIDE);
+    return (found[0] | found[1]) == 0;
 }
 
 size_t json_scan_plain(struct slice text, size_t at)
 {
-    uint64_t word;
-    while (text.len - at >= sizeof(word)) {
-        memcpy(&word, text.ptr + at, sizeof(word));
-        if (not_plain(word) != 0)
-            break;
-        at += sizeof(word);
-    }
+    while (text.len - at >= STRIDE && is_plain_stride(text.ptr + at))
+        at += STRIDE;
     for (; at < text.len; at++) {
         uint8_t c = text.ptr[at];
         if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
@@ -139,6 +165,8 @@ static bool scan_unicode_escape(struct scanner *s)
 /* Behind the opening quote. */
 static bool scan_string(struct scanner *s)
 {
+    const uint8_t *first = s->at;
+    s->escaped = false;
     for (;;) {
         struct slice rest = slice_from(s->at, (size_t)(s->end - s->at));
         s->at += json_scan_plain(rest, 0);
@@ -155,8 +183,11 @@ static bool scan_string(struct scanner *s)
         if (c < 0x20)
             return fail(s, "control character in a string");
         s->at++;
-        if (c == '"')
+        if (c == '"') {
+            add_node(s, JSON_STRING, first, (size_t)(s->at - first) - 1);
             return true;
+        }
+        s->escaped = true;
         if (skip_byte(s, 'u')) {
             if (!scan_unicode_escape(s))
                 return false;
@@ -192,6 +223,7 @@ static bool scan_number(struct scanner *s)
     }
     if (s->at - first > JSON_SCAN_NUMBER_BYTES)
         s->has_long_number = true;
+    add_node(s, JSON_NUMBER, first, (size_t)(s->at - first));
     return true;
 }
 
@@ -200,6 +232,7 @@ static bool scan_literal(struct scanner *s, const char *literal)
     size_t len = strlen(literal);
     if ((size_t)(s->end - s->at) < len || memcmp(s->at, literal, len) != 0)
         return fail(s, "not a value");
+    add_node(s, JSON_LITERAL, s->at, len);
     s->at += len;
     return true;
 }
@@ -243,8 +276,16 @@ static bool open_container(struct scanner *s, bool object)
         return fail(s, "nested too deeply");
     uint64_t bit = UINT64_C(1) << s->depth;
     s->objects = object ? s->objects | bit : s->objects & ~bit;
-    s->depth++;
+    s->open[s->depth++] = add_node(s, object ? JSON_OBJECT : JSON_ARRAY, s->at, 1);
+    s->at++;
     return true;
+}
+
+static void close_container(struct scanner *s)
+{
+    s->depth--;
+    if (s->nodes != NULL)
+        s->nodes->nodes[s->open[s->depth]].next = (uint32_t)s->nodes->count;
 }
 
 /* Up to the next complete scalar or empty container. */
@@ -259,12 +300,11 @@ static bool scan_value(struct scanner *s)
         bool object = *s->at == '{';
         if (!object && *s->at != '[')
             return scan_scalar(s);
-        s->at++;
         if (!open_container(s, object))
             return false;
         skip_blanks(s);
         if (skip_byte(s, object ? '}' : ']')) {
-            s->depth--;
+            close_container(s);
             return true;
         }
         if (object && !scan_name(s))
@@ -279,7 +319,7 @@ static bool scan_document(struct scanner *s)
             return false;
         skip_blanks(s);
         while (s->depth > 0 && skip_byte(s, in_object(s) ? '}' : ']')) {
-            s->depth--;
+            close_container(s);
             skip_blanks(s);
         }
         if (s->depth == 0)
@@ -291,15 +331,22 @@ static bool scan_document(struct scanner *s)
     }
 }
 
-struct json_scan json_scan(struct slice text)
+struct json_scan json_scan_nodes(struct slice text, struct json_nodes *nodes)
 {
     if (text.len == 0)
         return (struct json_scan){.error = "empty text"};
-    struct scanner s = {.start = text.ptr, .at = text.ptr, .end = text.ptr + text.len};
+    CHECK(nodes == NULL || text.len < UINT32_MAX);
+    struct scanner s = {
+        .start = text.ptr, .at = text.ptr, .end = text.ptr + text.len, .nodes = nodes};
     bool fine = scan_document(&s);
     return (struct json_scan){
         .error = fine ? NULL : s.error,
         .at = (size_t)(s.at - s.start),
         .has_long_number = s.has_long_number,
     };
+}
+
+struct json_scan json_scan(struct slice text)
+{
+    return json_scan_nodes(text, NULL);
 }

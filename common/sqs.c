@@ -195,8 +195,8 @@ static void on_receive(void *ctx, const struct aws_answer *answer, const struct 
     if (failure.kind == ERROR_NONE) {
         /* One is counted already; whatever came is billed, read or not. */
         aws_client_add_units(call->sqs->client, call->operation, call->price,
-                             sqs_wire_units(answer->body_bytes) - 1);
-        if (sqs_wire_parse_receive(answer->json, call->messages_max, messages, &count) != STATUS_OK)
+                             sqs_wire_units(answer->body.len) - 1);
+        if (sqs_wire_parse_receive(answer->flat, call->messages_max, messages, &count) != STATUS_OK)
             fail_unreadable(call->operation, &failure);
     }
     call->on_done.receive(call->ctx, messages, count, &failure);
@@ -217,6 +217,7 @@ void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_recei
                         .body = buf_slice(&sqs->body),
                         .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
                         .attempts_max = 1,
+                        .form = AWS_ANSWER_FLAT,
                         .rate = RATE_SPARE,
                         .billable_units = 1,
                         .on_done = on_receive,

@@ -202,47 +202,48 @@ void sqs_wire_fail_batch(const struct error *error, size_t count, struct sqs_ent
 
 /* --- other answers --------------------------------------------------------------------------- */
 
-static enum status parse_message(const cJSON *json, struct sqs_message *ret)
+static enum status parse_message(const struct json_flat *f, uint32_t value, struct sqs_message *ret)
 {
     struct sqs_message message = {
-        .message_id = json_get_text(json, "MessageId"),
-        .receipt_handle = json_get_text(json, "ReceiptHandle"),
-        .body = json_get_text(json, "Body"),
+        .message_id = json_flat_get_text(f, value, "MessageId"),
+        .receipt_handle = json_flat_get_text(f, value, "ReceiptHandle"),
+        .body = json_flat_get_text(f, value, "Body"),
     };
     if (message.message_id.len == 0 || message.receipt_handle.len == 0 ||
         slice_is_null(message.body))
         return STATUS_INVALID;
     uint8_t md5[DIGEST_MD5_SIZE];
     digest_md5(message.body, md5);
-    message.body_md5_matches = md5_is(json_get_text(json, "MD5OfBody"), md5);
+    message.body_md5_matches = md5_is(json_flat_get_text(f, value, "MD5OfBody"), md5);
 
-    const cJSON *attributes = json_get_object(json, "Attributes");
+    uint32_t attributes = json_flat_get(f, value, "Attributes");
     int64_t receive_count = 0;
-    status_ignore(
-        json_get_text_i64(attributes, "ApproximateReceiveCount", UINT32_MAX, &receive_count),
-        "0 says that the server did not");
-    status_ignore(json_get_text_i64(attributes, "SentTimestamp", INT64_MAX, &message.sent_ms),
+    status_ignore(json_flat_get_text_i64(f, attributes, "ApproximateReceiveCount", UINT32_MAX,
+                                         &receive_count),
                   "0 says that the server did not");
+    status_ignore(
+        json_flat_get_text_i64(f, attributes, "SentTimestamp", INT64_MAX, &message.sent_ms),
+        "0 says that the server did not");
     message.receive_count = (uint32_t)receive_count;
-    message.sequence_number = json_get_text(attributes, "SequenceNumber");
-    message.group_id = json_get_text(attributes, "MessageGroupId");
+    message.sequence_number = json_flat_get_text(f, attributes, "SequenceNumber");
+    message.group_id = json_flat_get_text(f, attributes, "MessageGroupId");
     *ret = message;
     return STATUS_OK;
 }
 
-enum status sqs_wire_parse_receive(const cJSON *json, uint32_t messages_max,
+enum status sqs_wire_parse_receive(const struct json_flat *answer, uint32_t messages_max,
                                    struct sqs_message messages[SQS_BATCH_ENTRIES_MAX],
                                    size_t *ret_count)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "Messages");
+    uint32_t list = json_flat_get(answer, JSON_ROOT, "Messages");
     size_t count = 0;
-    if (list != NULL && !cJSON_IsNull(list) && !cJSON_IsArray(list))
+    if (list != JSON_ABSENT && !json_flat_is_null(answer, list) &&
+        !json_flat_is(answer, list, JSON_ARRAY))
         return STATUS_INVALID;
-    const cJSON *element;
-    cJSON_ArrayForEach(element, list)
-    {
+    for (uint32_t at = json_flat_first(answer, list); at != JSON_ABSENT;
+         at = json_flat_after(answer, list, at)) {
         if (count == MIN(messages_max, SQS_BATCH_ENTRIES_MAX) ||
-            parse_message(element, &messages[count]) != STATUS_OK)
+            parse_message(answer, at, &messages[count]) != STATUS_OK)
             return STATUS_INVALID;
         count++;
     }

@@ -10,6 +10,7 @@
 #include "common/compiler.h"
 #include "common/digest.h"
 #include "common/json.h"
+#include "common/json_flat.h"
 #include "common/limits.h"
 #include "common/slice.h"
 #include "common/status.h"
@@ -95,8 +96,8 @@ void sqs_wire_parse_batch(const cJSON *json, const struct sqs_wire_md5 *body_md5
 void sqs_wire_fail_batch(const struct error *error, size_t count, struct sqs_entry_result *results);
 
 /* STATUS_INVALID: not an answer of ReceiveMessage, or more messages than asked for. Slices point
- * into json. */
-NODISCARD enum status sqs_wire_parse_receive(const cJSON *json, uint32_t messages_max,
+ * into the answer's text or into flat. */
+NODISCARD enum status sqs_wire_parse_receive(const struct json_flat *answer, uint32_t messages_max,
                                              struct sqs_message messages[SQS_BATCH_ENTRIES_MAX],
                                              size_t *ret_count);
 NODISCARD enum status sqs_wire_parse_attributes(const cJSON *json,

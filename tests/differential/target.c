@@ -137,7 +137,7 @@ static void add_type(cJSON *answer, const cJSON *body)
 /* Operations without an output answer 200 and nothing, or {}: AWS's protocol allows both. */
 static bool is_empty_success(const struct aws_answer *answer, const struct error *error)
 {
-    return error->http_status == 200 && answer->json == NULL && answer->body_bytes == 0;
+    return error->http_status == 200 && answer->json == NULL && answer->body.len == 0;
 }
 
 static void on_raw(void *ctx, const struct aws_answer *answer, const struct error *error)

@@ -26,15 +26,20 @@ static void check_error(const struct http_response *response, bool writes,
 
 static void check(const struct http_response *response, bool writes)
 {
-    cJSON *json = NULL;
+    CLEANUP(aws_answer_body_release) struct aws_answer_body tree;
+    CLEANUP(aws_answer_body_release) struct aws_answer_body flat;
     struct error error;
-    (void)aws_answer_read(response, writes, &json, &error);
-    EXPECT(json == NULL || cJSON_IsObject(json));
-    if (error.kind == ERROR_NONE)
-        EXPECT(response->status == 200 && json != NULL);
-    else
+    struct error again;
+    (void)aws_answer_read(response, writes, AWS_ANSWER_TREE, &tree, &error);
+    (void)aws_answer_read(response, writes, AWS_ANSWER_FLAT, &flat, &again);
+    EXPECT(tree.json == NULL || cJSON_IsObject(tree.json));
+    EXPECT(error.kind == again.kind && strcmp(error.code, again.code) == 0);
+    if (error.kind != ERROR_NONE) {
         check_error(response, writes, &error);
-    cJSON_Delete(json);
+        return;
+    }
+    EXPECT(response->status == 200 && tree.json != NULL && flat.json == NULL);
+    EXPECT(json_flat_is(&flat.flat, JSON_ROOT, JSON_OBJECT));
 }
 
 static void check_headers(const struct http_response *response, struct slice block)

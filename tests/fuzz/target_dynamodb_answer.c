@@ -23,14 +23,14 @@ static bool is_same_item(const struct dynamodb_item *a, const struct dynamodb_it
 static void write_and_read(const struct dynamodb_item *item)
 {
     CLEANUP(buf_release) struct buf out;
-    CLEANUP(json_freep) cJSON *json = NULL;
+    CLEANUP(json_flat_release) struct json_flat json = {.text = SLICE_NULL};
     struct dynamodb_wire_items again = {.count = 0};
     buf_init(&out, (size_t)16 * MIB);
     EXPECT(item->count <= DYNAMODB_ATTRIBUTES_MAX);
     struct dynamodb_write write = {.item = *item};
     dynamodb_wire_put(&out, TABLE, &write);
-    EXPECT(json_parse(buf_slice(&out), &json, NULL) == STATUS_OK);
-    EXPECT(dynamodb_wire_parse_item(json, "Item", out.len, &again) == STATUS_OK);
+    EXPECT(json_flat_parse(buf_slice(&out), &json, NULL) == STATUS_OK);
+    EXPECT(dynamodb_wire_parse_item(&json, "Item", &again) == STATUS_OK);
     if (item->count > 0)
         EXPECT(again.count == 1 && is_same_item(item, &again.items[0]));
     dynamodb_wire_items_release(&again);
@@ -41,12 +41,12 @@ static void write_and_read(const struct dynamodb_item *item)
     }
 }
 
-static void check_items(const cJSON *json, size_t body_bytes, bool query)
+static void check_items(const cJSON *json, const struct json_flat *flat, bool query)
 {
     struct dynamodb_wire_items items = {.count = 0};
     struct slice more = SLICE_NULL;
-    enum status status = query ? dynamodb_wire_parse_query(json, body_bytes, &items, &more)
-                               : dynamodb_wire_parse_item(json, "Item", body_bytes, &items);
+    enum status status = query ? dynamodb_wire_parse_query(flat, &items, &more)
+                               : dynamodb_wire_parse_item(flat, "Item", &items);
     if (status != STATUS_OK) {
         EXPECT(items.items == NULL && items.count == 0);
         return;
@@ -122,12 +122,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned mode = (fuzz_byte(&in) - (unsigned)'0') % MODES;
     struct slice body = fuzz_rest(&in);
     CLEANUP(json_freep) cJSON *json = NULL;
+    CLEANUP(json_flat_release) struct json_flat flat = {.text = SLICE_NULL};
     struct dynamodb_table_info info = {.active = false};
-    if (json_parse(body, &json, NULL) != STATUS_OK)
+    bool valid = json_parse(body, &json, NULL) == STATUS_OK;
+    EXPECT(valid == (json_flat_parse(body, &flat, NULL) == STATUS_OK));
+    if (!valid)
         return 0;
-    EXPECT(dynamodb_wire_units(json) >= 0);
+    EXPECT(dynamodb_wire_units(json) >= 0 && dynamodb_wire_units_flat(&flat) >= 0);
     if (mode == MODE_ITEM || mode == MODE_QUERY)
-        check_items(json, body.len, mode == MODE_QUERY);
+        check_items(json, &flat, mode == MODE_QUERY);
     else if (mode == MODE_BATCH)
         check_batch(json);
     else if (mode == MODE_TABLE)

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "common/json.h"
+#include "common/json_flat.h"
 #include "common/json_scan.h"
 #include "common/limits.h"
 #include "common/mem.h"
@@ -241,6 +242,31 @@ static void print_and_read(const cJSON *json)
     cJSON_free(text);
 }
 
+/* The flat reading has the values, names and texts that the tree has, in the same order. */
+static void walk_flat(const struct json_flat *flat, uint32_t node, const cJSON *value)
+{
+    EXPECT(json_flat_is(flat, node, JSON_OBJECT) == cJSON_IsObject(value));
+    EXPECT(json_flat_is(flat, node, JSON_ARRAY) == cJSON_IsArray(value));
+    EXPECT(json_flat_is(flat, node, JSON_NUMBER) == cJSON_IsNumber(value));
+    EXPECT(json_flat_is_null(flat, node) == cJSON_IsNull(value));
+    if (cJSON_IsString(value))
+        EXPECT(slice_equal_str(json_flat_text(flat, node), value->valuestring));
+    else
+        EXPECT(slice_is_null(json_flat_text(flat, node)));
+    uint32_t at = json_flat_first(flat, node);
+    const cJSON *child;
+    cJSON_ArrayForEach(child, value)
+    {
+        if (cJSON_IsObject(value)) {
+            EXPECT(slice_equal_str(json_flat_text(flat, at), child->string));
+            EXPECT(json_flat_get(flat, node, child->string) == at + 1);
+        }
+        walk_flat(flat, cJSON_IsObject(value) ? at + 1 : at, child);
+        at = json_flat_after(flat, node, at);
+    }
+    EXPECT(at == JSON_ABSENT);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(mem_freep) uint8_t *copy = fuzz_copy(slice_from(data, size));
@@ -251,8 +277,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool taken = json_parse(text, &json, &error) == STATUS_OK;
     EXPECT((json_scan(text).error == NULL) == expected);
     EXPECT(json_valid_utf8(text) == is_utf8(text));
+    CLEANUP(json_flat_release) struct json_flat flat = {.text = SLICE_NULL};
+    EXPECT((json_flat_parse(text, &flat, NULL) == STATUS_OK) == taken);
     if (taken) {
         EXPECT(expected);
+        walk_flat(&flat, JSON_ROOT, json);
         if (walk(json))
             print_and_read(json);
     } else {

@@ -79,11 +79,11 @@ static void check_batch(const cJSON *json, size_t count, bool send)
     EXPECT(throttled == any);
 }
 
-static void check_receive(const cJSON *json, uint32_t most)
+static void check_receive(const cJSON *json, const struct json_flat *flat, uint32_t most)
 {
     struct sqs_message messages[SQS_BATCH_ENTRIES_MAX];
     size_t count = SIZE_MAX;
-    if (sqs_wire_parse_receive(json, most, messages, &count) != STATUS_OK) {
+    if (sqs_wire_parse_receive(flat, most, messages, &count) != STATUS_OK) {
         EXPECT(count == SIZE_MAX);
         return;
     }
@@ -94,6 +94,7 @@ static void check_receive(const cJSON *json, uint32_t most)
         const struct sqs_message *m = &messages[i];
         uint8_t md5[DIGEST_MD5_SIZE];
         char hex[2 * DIGEST_MD5_SIZE + 1];
+        EXPECT(slice_equal(m->body, json_get_text(element, "Body")));
         EXPECT(m->message_id.len > 0 && m->receipt_handle.len > 0 && !slice_is_null(m->body));
         digest_md5(m->body, md5);
         md5_hex(md5, hex);
@@ -152,12 +153,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     CLEANUP(json_freep) cJSON *json = NULL;
     const char *url = NULL;
-    if (json_parse(fuzz_rest(&in), &json, NULL) != STATUS_OK)
+    CLEANUP(json_flat_release) struct json_flat flat = {.text = SLICE_NULL};
+    struct slice body = fuzz_rest(&in);
+    bool valid = json_parse(body, &json, NULL) == STATUS_OK;
+    EXPECT(valid == (json_flat_parse(body, &flat, NULL) == STATUS_OK));
+    if (!valid)
         return 0;
     if (mode == MODE_SEND || mode == MODE_DELETE)
         check_batch(json, count, mode == MODE_SEND);
     else if (mode == MODE_RECEIVE)
-        check_receive(json, (uint32_t)count);
+        check_receive(json, &flat, (uint32_t)count);
     else if (mode == MODE_ATTRIBUTES)
         check_attributes(json);
     else if (sqs_wire_parse_queue_url(json, &url) == STATUS_OK)

@@ -85,7 +85,7 @@ void client_rig_on_done(void *ctx, const struct aws_answer *answer, const struct
     f->done++;
     f->error = *error;
     f->has_json = answer->json != NULL;
-    f->body_bytes = answer->body_bytes;
+    f->body_bytes = answer->body.len;
     copy(json_get_text(answer->json, "a"), f->text, sizeof(f->text));
     if (f->done == f->wanted)
         loop_stop(f->rig.loop);

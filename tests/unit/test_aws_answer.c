@@ -8,7 +8,7 @@
 struct answer {
     struct http_header headers[HEADERS_MAX];
     struct http_response response;
-    cJSON *json;
+    struct aws_answer_body body;
     struct error error;
     enum aws_error_class class;
 };
@@ -27,14 +27,20 @@ static void answer_init(struct answer *a, int status, const char *body)
 }
 
 /* What stood in json and error before must not show. */
-static void read_answer(struct answer *a, bool writes)
+static void read_answer_as(struct answer *a, bool writes, enum aws_answer_form form)
 {
     static cJSON garbage;
-    a->json = &garbage;
+    a->body = (struct aws_answer_body){.json = &garbage, .flat = {.text = SLICE_LITERAL("x")}};
     error_set(&a->error, ERROR_AUTH, "Garbage", "garbage");
     a->error.http_status = 999;
     a->error.retry_after_ms = 999;
-    a->class = aws_answer_read(&a->response, writes, &a->json, &a->error);
+    a->class = aws_answer_read(&a->response, writes, form, &a->body, &a->error);
+}
+
+static void read_answer(struct answer *a, bool writes)
+{
+    read_answer_as(a, writes, AWS_ANSWER_TREE);
+    assert_true(slice_is_null(a->body.flat.text));
 }
 
 static void a_good_answer_is_an_object_with_its_checksum(void **state)
@@ -54,8 +60,8 @@ static void a_good_answer_is_an_object_with_its_checksum(void **state)
             assert_int_equal(a.error.http_status, 0);
             assert_int_equal(a.error.retry_after_ms, 0);
             assert_string_equal(a.error.code, "");
-            assert_true(cJSON_IsObject(a.json));
-            cJSON_Delete(a.json);
+            assert_true(cJSON_IsObject(a.body.json));
+            aws_answer_body_release(&a.body);
         }
     }
 }
@@ -99,11 +105,34 @@ static void a_success_that_cannot_be_read_is_unknown_for_writes(void **state)
                 a.error.http_status != cases[i].status)
                 fail_msg("case %zu: %s %s, status %d", i, error_kind_name(a.error.kind),
                          a.error.code, a.error.http_status);
-            assert_int_equal(a.json != NULL, cases[i].has_json);
+            assert_int_equal(a.body.json != NULL, cases[i].has_json);
             assert_true(a.error.text[0] != '\0');
-            cJSON_Delete(a.json);
+            aws_answer_body_release(&a.body);
+            enum error_kind kind = a.error.kind;
+            read_answer_as(&a, writes == 1, AWS_ANSWER_FLAT);
+            assert_int_equal(a.error.kind, kind);
+            assert_string_equal(a.error.code, cases[i].code);
+            aws_answer_body_release(&a.body);
         }
     }
+}
+
+static void a_success_is_flat_where_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct answer a;
+    answer_init(&a, 200, "{\"a\":\"b\"}");
+    read_answer_as(&a, false, AWS_ANSWER_FLAT);
+    assert_int_equal(a.error.kind, ERROR_NONE);
+    assert_null(a.body.json);
+    assert_slice_equal(json_flat_get_text(&a.body.flat, JSON_ROOT, "a"), "b");
+    aws_answer_body_release(&a.body);
+
+    answer_init(&a, 400, "{\"__type\":\"x#ValidationException\"}");
+    read_answer_as(&a, false, AWS_ANSWER_FLAT);
+    assert_int_equal(a.error.kind, ERROR_PERMANENT);
+    assert_non_null(a.body.json);
+    aws_answer_body_release(&a.body);
 }
 
 static void a_failure_keeps_its_body_and_names_the_request(void **state)
@@ -120,8 +149,8 @@ static void a_failure_keeps_its_body_and_names_the_request(void **state)
     assert_int_equal(a.error.retry_after_ms, 0);
     assert_string_equal(a.error.code, "ConditionalCheckFailedException");
     assert_string_equal(a.error.text, "no (request ABC-1)");
-    assert_non_null(json_get_object(a.json, "Item"));
-    cJSON_Delete(a.json);
+    assert_non_null(json_get_object(a.body.json, "Item"));
+    aws_answer_body_release(&a.body);
 }
 
 static void a_failure_without_json_is_told_by_its_headers(void **state)
@@ -136,7 +165,7 @@ static void a_failure_without_json_is_told_by_its_headers(void **state)
     assert_int_equal(a.class, AWS_ERROR_THROTTLING);
     assert_int_equal(a.error.retry_after_ms, 700);
     assert_string_equal(a.error.code, "ThrottlingException");
-    assert_null(a.json);
+    assert_null(a.body.json);
 
     answer_init(&a, 500, "");
     read_answer(&a, true);
@@ -162,7 +191,7 @@ static void a_long_request_id_fits_or_is_left_out(void **state)
         read_answer(&a, false);
         size_t with = strlen("no") + strlen(frame) + len;
         assert_int_equal(strlen(a.error.text), len <= room ? with : strlen("no"));
-        cJSON_Delete(a.json);
+        aws_answer_body_release(&a.body);
     }
 }
 
@@ -177,7 +206,7 @@ static void a_request_id_that_is_no_plain_text_is_left_out(void **state)
         add_header(&a, "x-amzn-RequestId", ids[i]);
         read_answer(&a, false);
         assert_string_equal(a.error.text, "no");
-        cJSON_Delete(a.json);
+        aws_answer_body_release(&a.body);
     }
 }
 
@@ -187,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_good_answer_is_an_object_with_its_checksum),
         cmocka_unit_test(a_success_that_cannot_be_read_is_unknown_for_writes),
         cmocka_unit_test(a_failure_keeps_its_body_and_names_the_request),
+        cmocka_unit_test(a_success_is_flat_where_that_was_asked_for),
         cmocka_unit_test(a_failure_without_json_is_told_by_its_headers),
         cmocka_unit_test(a_long_request_id_fits_or_is_left_out),
         cmocka_unit_test(a_request_id_that_is_no_plain_text_is_left_out),

@@ -11,6 +11,13 @@ static cJSON *parse(const char *text)
     return json;
 }
 
+static struct json_flat flat(const char *text)
+{
+    struct json_flat json;
+    assert_status(json_flat_parse(slice_from_str(text), &json, NULL), STATUS_OK);
+    return json;
+}
+
 /* SLICE_LITERAL is no constant expression in C17. */
 #define CONSTANT(text)                                                                             \
     {                                                                                              \
@@ -200,9 +207,9 @@ static void test_whole_call_failed(void **state)
 static void test_item_round_trip(void **state)
 {
     (void)state;
-    CLEANUP(json_freep) cJSON *json = parse("{\"Item\":" ENVELOPE_JSON "}");
+    CLEANUP(json_flat_release) struct json_flat json = flat("{\"Item\":" ENVELOPE_JSON "}");
     CLEANUP(dynamodb_wire_items_release) struct dynamodb_wire_items items = {0};
-    assert_status(dynamodb_wire_parse_item(json, "Item", strlen(ENVELOPE_JSON), &items), STATUS_OK);
+    assert_status(dynamodb_wire_parse_item(&json, "Item", &items), STATUS_OK);
     assert_int_equal(items.count, 1);
     const struct dynamodb_item *item = &items.items[0];
     assert_int_equal(item->count, envelope.count);
@@ -251,27 +258,28 @@ static void test_absent_and_foreign_items(void **state)
 {
     (void)state;
     CLEANUP(dynamodb_wire_items_release) struct dynamodb_wire_items items = {0};
-    CLEANUP(json_freep) cJSON *none = parse("{\"ConsumedCapacity\":{\"CapacityUnits\":0.5}}");
-    assert_status(dynamodb_wire_parse_item(none, "Item", 10, &items), STATUS_OK);
+    CLEANUP(json_flat_release)
+    struct json_flat none = flat("{\"ConsumedCapacity\":{\"CapacityUnits\":0.5}}");
+    assert_status(dynamodb_wire_parse_item(&none, "Item", &items), STATUS_OK);
     assert_int_equal(items.count, 0);
-    CLEANUP(json_freep) cJSON *empty = parse("{\"Item\":{}}");
-    assert_status(dynamodb_wire_parse_item(empty, "Item", 10, &items), STATUS_OK);
+    CLEANUP(json_flat_release) struct json_flat empty = flat("{\"Item\":{}}");
+    assert_status(dynamodb_wire_parse_item(&empty, "Item", &items), STATUS_OK);
     assert_int_equal(items.count, 0);
-    CLEANUP(json_freep)
-    cJSON *foreign =
-        parse("{\"Item\":{\"l\":{\"L\":[]},\"z\":{\"NULL\":true},\"zz\":{\"ZZ\":\"1\"},"
-              "\"pk\":{\"S\":\"p\"}}}");
-    assert_status(dynamodb_wire_parse_item(foreign, "Item", 100, &items), STATUS_OK);
+    CLEANUP(json_flat_release)
+    struct json_flat foreign =
+        flat("{\"Item\":{\"l\":{\"L\":[]},\"z\":{\"NULL\":true},\"zz\":{\"ZZ\":\"1\"},"
+             "\"pk\":{\"S\":\"p\"}}}");
+    assert_status(dynamodb_wire_parse_item(&foreign, "Item", &items), STATUS_OK);
     assert_int_equal(items.items[0].count, 1);
     assert_string_equal(items.items[0].attributes[0].name, "pk");
     dynamodb_wire_items_release(&items);
 
-    CLEANUP(json_freep)
-    cJSON *wide =
-        parse("{\"Item\":{\"a\":{\"S\":\"1\"},\"b\":{\"S\":\"1\"},\"c\":{\"S\":\"1\"},"
-              "\"d\":{\"S\":\"1\"},\"e\":{\"S\":\"1\"},\"f\":{\"S\":\"1\"},\"g\":{\"S\":\"1\"},"
-              "\"h\":{\"S\":\"1\"},\"i\":{\"S\":\"1\"}}}");
-    assert_status(dynamodb_wire_parse_item(wide, "Item", 200, &items), STATUS_OK);
+    CLEANUP(json_flat_release)
+    struct json_flat wide =
+        flat("{\"Item\":{\"a\":{\"S\":\"1\"},\"b\":{\"S\":\"1\"},\"c\":{\"S\":\"1\"},"
+             "\"d\":{\"S\":\"1\"},\"e\":{\"S\":\"1\"},\"f\":{\"S\":\"1\"},\"g\":{\"S\":\"1\"},"
+             "\"h\":{\"S\":\"1\"},\"i\":{\"S\":\"1\"}}}");
+    assert_status(dynamodb_wire_parse_item(&wide, "Item", &items), STATUS_OK);
     assert_int_equal(items.items[0].count, DYNAMODB_ATTRIBUTES_MAX);
 }
 
@@ -292,9 +300,9 @@ static void test_broken_items(void **state)
         "{\"Item\":{\"a\":{\"B\":null}}}",
     };
     for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
-        CLEANUP(json_freep) cJSON *json = parse(broken[i]);
+        CLEANUP(json_flat_release) struct json_flat json = flat(broken[i]);
         struct dynamodb_wire_items items = {0};
-        if (dynamodb_wire_parse_item(json, "Item", strlen(broken[i]), &items) != STATUS_INVALID)
+        if (dynamodb_wire_parse_item(&json, "Item", &items) != STATUS_INVALID)
             fail_msg("%s is taken", broken[i]);
         assert_null(items.items);
     }
@@ -308,8 +316,8 @@ static void test_query_answers(void **state)
     const char *page = "{\"Items\":[" ENVELOPE_JSON ",{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"z\"},"
                        "\"e\":{\"B\":\"\"}}],\"Count\":2,"
                        "\"LastEvaluatedKey\":{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"z\"}}}";
-    CLEANUP(json_freep) cJSON *json = parse(page);
-    assert_status(dynamodb_wire_parse_query(json, strlen(page), &items, &more_after), STATUS_OK);
+    CLEANUP(json_flat_release) struct json_flat json = flat(page);
+    assert_status(dynamodb_wire_parse_query(&json, &items, &more_after), STATUS_OK);
     assert_int_equal(items.count, 2);
     assert_slice_equal(more_after, "z");
     assert_slice_equal(dynamodb_item_get(&items.items[1], "sk")->value, "z");
@@ -317,16 +325,16 @@ static void test_query_answers(void **state)
     assert_memory_equal(dynamodb_item_get(&items.items[0], "e")->value.ptr, "\x00\x01\xfe\xff", 4);
     dynamodb_wire_items_release(&items);
 
-    CLEANUP(json_freep)
-    cJSON *empty =
-        parse("{\"Items\":[],\"LastEvaluatedKey\":{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"m\"}}}");
-    assert_status(dynamodb_wire_parse_query(empty, 100, &items, &more_after), STATUS_OK);
+    CLEANUP(json_flat_release)
+    struct json_flat empty =
+        flat("{\"Items\":[],\"LastEvaluatedKey\":{\"pk\":{\"S\":\"p\"},\"sk\":{\"S\":\"m\"}}}");
+    assert_status(dynamodb_wire_parse_query(&empty, &items, &more_after), STATUS_OK);
     assert_int_equal(items.count, 0);
     assert_slice_equal(more_after, "m");
     dynamodb_wire_items_release(&items);
 
-    CLEANUP(json_freep) cJSON *last = parse("{\"Items\":[]}");
-    assert_status(dynamodb_wire_parse_query(last, 100, &items, &more_after), STATUS_OK);
+    CLEANUP(json_flat_release) struct json_flat last = flat("{\"Items\":[]}");
+    assert_status(dynamodb_wire_parse_query(&last, &items, &more_after), STATUS_OK);
     assert_true(slice_is_null(more_after));
     dynamodb_wire_items_release(&items);
 
@@ -341,8 +349,8 @@ static void test_query_answers(void **state)
         "{\"Items\":[{\"e\":{\"B\":\"####\"}}]}",
     };
     for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
-        CLEANUP(json_freep) cJSON *bad = parse(broken[i]);
-        if (dynamodb_wire_parse_query(bad, 100, &items, &more_after) != STATUS_INVALID)
+        CLEANUP(json_flat_release) struct json_flat bad = flat(broken[i]);
+        if (dynamodb_wire_parse_query(&bad, &items, &more_after) != STATUS_INVALID)
             fail_msg("%s is taken", broken[i]);
     }
 }
@@ -358,10 +366,10 @@ static void test_large_page(void **state)
         buf_printf(&page, "%s{\"sk\":{\"S\":\"%05d\"},\"e\":{\"B\":\"QUJDREVGR0hJSktMTU5PUA==\"}}",
                    i == 0 ? "" : ",", i);
     buf_append_str(&page, "]}");
-    CLEANUP(json_freep) cJSON *json = parse(buf_text(&page));
+    CLEANUP(json_flat_release) struct json_flat json = flat(buf_text(&page));
     CLEANUP(dynamodb_wire_items_release) struct dynamodb_wire_items items = {0};
     struct slice more_after;
-    assert_status(dynamodb_wire_parse_query(json, page.len, &items, &more_after), STATUS_OK);
+    assert_status(dynamodb_wire_parse_query(&json, &items, &more_after), STATUS_OK);
     assert_int_equal(items.count, 2000);
     for (size_t i = 0; i < items.count; i++)
         assert_slice_equal(dynamodb_item_get(&items.items[i], "e")->value, "ABCDEFGHIJKLMNOP");

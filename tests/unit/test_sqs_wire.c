@@ -12,6 +12,13 @@ static cJSON *parse(const char *text)
     return json;
 }
 
+static struct json_flat flat(const char *text)
+{
+    struct json_flat json;
+    assert_status(json_flat_parse(slice_from_str(text), &json, NULL), STATUS_OK);
+    return json;
+}
+
 /* --- requests -------------------------------------------------------------------------------- */
 
 static void test_send_batch_request(void **state)
@@ -215,16 +222,16 @@ static void test_whole_call_failed(void **state)
 static void test_receive_answer(void **state)
 {
     (void)state;
-    CLEANUP(json_freep)
-    cJSON *json =
-        parse("{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"r\",\"Body\":\"hello\","
-              "\"MD5OfBody\":\"" HELLO_HEX "\",\"Attributes\":{\"ApproximateReceiveCount\":\"3\","
-              "\"SentTimestamp\":\"1749629350000\",\"SequenceNumber\":\"18870000000000000000\","
-              "\"MessageGroupId\":\"g\"}},"
-              "{\"MessageId\":\"n\",\"ReceiptHandle\":\"s\",\"Body\":\"\",\"MD5OfBody\":\"x\"}]}");
+    CLEANUP(json_flat_release)
+    struct json_flat json =
+        flat("{\"Messages\":[{\"MessageId\":\"m\",\"ReceiptHandle\":\"r\",\"Body\":\"hello\","
+             "\"MD5OfBody\":\"" HELLO_HEX "\",\"Attributes\":{\"ApproximateReceiveCount\":\"3\","
+             "\"SentTimestamp\":\"1749629350000\",\"SequenceNumber\":\"18870000000000000000\","
+             "\"MessageGroupId\":\"g\"}},"
+             "{\"MessageId\":\"n\",\"ReceiptHandle\":\"s\",\"Body\":\"\",\"MD5OfBody\":\"x\"}]}");
     struct sqs_message messages[SQS_BATCH_ENTRIES_MAX];
     size_t count;
-    assert_status(sqs_wire_parse_receive(json, 10, messages, &count), STATUS_OK);
+    assert_status(sqs_wire_parse_receive(&json, 10, messages, &count), STATUS_OK);
     assert_int_equal(count, 2);
     assert_slice_equal(messages[0].message_id, "m");
     assert_slice_equal(messages[0].receipt_handle, "r");
@@ -238,7 +245,7 @@ static void test_receive_answer(void **state)
     assert_int_equal(messages[1].receive_count, 0);
     assert_int_equal(messages[1].sent_ms, 0);
     assert_true(slice_is_null(messages[1].sequence_number));
-    assert_status(sqs_wire_parse_receive(json, 1, messages, &count), STATUS_INVALID);
+    assert_status(sqs_wire_parse_receive(&json, 1, messages, &count), STATUS_INVALID);
 }
 
 static void test_receive_answers_without_messages(void **state)
@@ -257,15 +264,15 @@ static void test_receive_answers_without_messages(void **state)
     };
     struct sqs_message messages[SQS_BATCH_ENTRIES_MAX];
     for (size_t i = 0; i < ARRAY_LEN(empty); i++) {
-        CLEANUP(json_freep) cJSON *json = parse(empty[i]);
+        CLEANUP(json_flat_release) struct json_flat json = flat(empty[i]);
         size_t count = 99;
-        assert_status(sqs_wire_parse_receive(json, 10, messages, &count), STATUS_OK);
+        assert_status(sqs_wire_parse_receive(&json, 10, messages, &count), STATUS_OK);
         assert_int_equal(count, 0);
     }
     for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
-        CLEANUP(json_freep) cJSON *json = parse(broken[i]);
+        CLEANUP(json_flat_release) struct json_flat json = flat(broken[i]);
         size_t count = 99;
-        assert_status(sqs_wire_parse_receive(json, 10, messages, &count), STATUS_INVALID);
+        assert_status(sqs_wire_parse_receive(&json, 10, messages, &count), STATUS_INVALID);
         assert_int_equal(count, 99);
     }
 }
