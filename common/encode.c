@@ -1,5 +1,6 @@
 #include "common/encode.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -7,22 +8,34 @@
 static const char base64_alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* Value of a base64 character, with FOREIGN or-able over a group of four. */
-#define FOREIGN 0x80
-#define X       FOREIGN
-static const uint8_t base64_values[256] = {
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  62, X,  X,  X,  63,
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, X,  X,  X,  X,  X,  X,  X,  0,  1,  2,  3,  4,  5,  6,
-    7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, X,  X,  X,  X,  X,
-    X,  26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48,
-    49, 50, 51, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
-    X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X};
-#undef X
+/* A base64 character's six bits, at each of the four places that they have in 24; FOREIGN for all
+ * other characters, also after or-ing a group of four. */
+#define FOREIGN              UINT32_C(0x80000000)
+#define F(s)                 FOREIGN
+#define F7(s)                F(s), F(s), F(s), F(s), F(s), F(s), F(s)
+#define F43(s)               F7(s), F7(s), F7(s), F7(s), F7(s), F7(s), F(s)
+#define V(v, s)              (UINT32_C(v) << (s))
+#define V5(a, b, c, d, e, s) V(a, s), V(b, s), V(c, s), V(d, s), V(e, s)
+#define DIGITS(s)            V5(52, 53, 54, 55, 56, s), V5(57, 58, 59, 60, 61, s)
+#define UPPER(s)                                                                                   \
+    V5(0, 1, 2, 3, 4, s), V5(5, 6, 7, 8, 9, s), V5(10, 11, 12, 13, 14, s),                         \
+        V5(15, 16, 17, 18, 19, s), V5(20, 21, 22, 23, 24, s), V(25, s)
+#define LOWER(s)                                                                                   \
+    V5(26, 27, 28, 29, 30, s), V5(31, 32, 33, 34, 35, s), V5(36, 37, 38, 39, 40, s),               \
+        V5(41, 42, 43, 44, 45, s), V5(46, 47, 48, 49, 50, s), V(51, s)
+#define ALL(s)                                                                                     \
+    F43(s), V(62, s), F(s), F(s), F(s), V(63, s), DIGITS(s), F7(s), UPPER(s), F(s), F(s), F(s),    \
+        F(s), F(s), F(s), LOWER(s), F43(s), F43(s), F43(s), F(s), F(s), F(s), F(s)
+static const uint32_t base64_bits[4][256] = {{ALL(18)}, {ALL(12)}, {ALL(6)}, {ALL(0)}};
+#undef ALL
+#undef LOWER
+#undef UPPER
+#undef DIGITS
+#undef V5
+#undef V
+#undef F43
+#undef F7
+#undef F
 
 void encode_hex(struct slice raw, struct buf *out)
 {
@@ -98,10 +111,11 @@ static bool fits(const struct buf *out, size_t len)
 /* The last group, 2..4 characters of it data; false if one is foreign or spare bits are set. */
 static bool base64_last_group(const uint8_t *from, size_t data, uint8_t *to)
 {
-    uint32_t a = base64_values[from[0]];
-    uint32_t b = base64_values[from[1]];
-    uint32_t c = data > 2 ? base64_values[from[2]] : 0;
-    uint32_t d = data > 3 ? base64_values[from[3]] : 0;
+    const uint32_t *values = base64_bits[3];
+    uint32_t a = values[from[0]];
+    uint32_t b = values[from[1]];
+    uint32_t c = data > 2 ? values[from[2]] : 0;
+    uint32_t d = data > 3 ? values[from[3]] : 0;
     if (((a | b | c | d) & FOREIGN) != 0)
         return false;
     if ((data == 2 && (b & 15) != 0) || (data == 3 && (c & 3) != 0))
@@ -130,14 +144,11 @@ enum status decode_base64(struct slice text, struct buf *out)
     CHECK(to != NULL);
     uint32_t foreign = 0;
     for (; from < last; from += 4, to += 3) {
-        uint32_t a = base64_values[from[0]];
-        uint32_t b = base64_values[from[1]];
-        uint32_t c = base64_values[from[2]];
-        uint32_t d = base64_values[from[3]];
-        foreign |= a | b | c | d;
-        to[0] = (uint8_t)(a << 2 | b >> 4);
-        to[1] = (uint8_t)(b << 4 | c >> 2);
-        to[2] = (uint8_t)(c << 6 | d);
+        uint32_t group = base64_bits[0][from[0]] | base64_bits[1][from[1]] |
+                         base64_bits[2][from[2]] | base64_bits[3][from[3]];
+        uint32_t bytes = htobe32(group << 8);
+        memcpy(to, &bytes, sizeof(bytes)); /* the fourth is the last group's first at most */
+        foreign |= group;
     }
     if ((foreign & FOREIGN) != 0 || !base64_last_group(last, data, to))
         return STATUS_INVALID;
