@@ -56,11 +56,12 @@ static bool tells_nothing(rd_kafka_resp_err_t err)
     return err == RD_KAFKA_RESP_ERR_UNKNOWN;
 }
 
+/* Of a message with an error. */
 static enum outcome judge(const rd_kafka_message_t *message, struct error *error)
 {
     rd_kafka_msg_status_t status = rd_kafka_message_status(message);
-    memset(error, 0, sizeof(*error));
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR || status == RD_KAFKA_MSG_STATUS_PERSISTED)
+    *error = (struct error){.kind = ERROR_NONE};
+    if (status == RD_KAFKA_MSG_STATUS_PERSISTED)
         return OUTCOME_DONE;
     if (status == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED || tells_nothing(message->err)) {
         kafka_error_set(error, ERROR_UNKNOWN, message->err, NULL);
@@ -71,17 +72,26 @@ static enum outcome judge(const rd_kafka_message_t *message, struct error *error
     return OUTCOME_FAILED;
 }
 
+static void report(struct kafka_producer *producer, const rd_kafka_message_t *message)
+{
+    static const struct error none = {.kind = ERROR_NONE};
+    uint64_t id = (uint64_t)(uintptr_t)message->_private;
+    CHECK(producer->pending > 0);
+    producer->pending--;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        producer->on_report(producer->client.ctx, id, OUTCOME_DONE, &none);
+        return;
+    }
+    struct error error;
+    enum outcome outcome = judge(message, &error);
+    producer->on_report(producer->client.ctx, id, outcome, &error);
+}
+
 static void handle_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message;
-    while (!producer->client.is_closing && (message = rd_kafka_event_message_next(event)) != NULL) {
-        struct error error;
-        enum outcome outcome = judge(message, &error);
-        CHECK(producer->pending > 0);
-        producer->pending--;
-        producer->on_report(producer->client.ctx, (uint64_t)(uintptr_t)message->_private, outcome,
-                            &error);
-    }
+    while (!producer->client.is_closing && (message = rd_kafka_event_message_next(event)) != NULL)
+        report(producer, message);
 }
 
 static void on_wake(struct kafka_client *client)

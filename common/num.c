@@ -343,3 +343,18 @@ void num_format_amz_date(int64_t epoch_ms, char *out)
     out = put_char(put_digits(out, t.second, 2), 'Z');
     *out = '\0';
 }
+
+size_t num_format_i64(int64_t value, char *out)
+{
+    char digits[NUM_DECIMAL_SIZE];
+    size_t at = sizeof(digits);
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do {
+        digits[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    memcpy(out, digits + at, sizeof(digits) - at);
+    return sizeof(digits) - at;
+}

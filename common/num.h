@@ -2,6 +2,7 @@
 #ifndef COMMON_NUM_H
 #define COMMON_NUM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/compiler.h"
@@ -24,6 +25,10 @@ NODISCARD enum status num_parse_rfc3339(struct slice text, int64_t *ret_epoch_ms
 
 /* HTTP's IMF-fixdate: "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7). Gives epoch seconds. */
 NODISCARD enum status num_parse_http_date(struct slice text, int64_t *ret_epoch_s);
+
+/* As "%" PRId64 does, without a NUL; returns how many bytes of out it took. */
+#define NUM_DECIMAL_SIZE 20
+size_t num_format_i64(int64_t value, char *out);
 
 /* "2026-11-21T22:50:05.123Z"; out has NUM_RFC3339_SIZE bytes. Both formats show what is before 1970
  * or after 9999 as the nearest time within. */

@@ -13,10 +13,11 @@
 #include "common/delay.h"
 #include "common/kill_point.h"
 #include "common/mutant.h"
+#include "common/num.h"
 #include "relay/relay_shell_internal.h"
 
 #define NUMBER_SIZE 32
-#define SOURCE_SIZE (TOPIC_NAME_BYTES_MAX + 2 * NUMBER_SIZE)
+#define SOURCE_SIZE (TOPIC_NAME_BYTES_MAX + 2 * (1 + NUM_DECIMAL_SIZE))
 
 /* --- a report's id --------------------------------------------------------------------------- */
 
@@ -115,9 +116,24 @@ static uint16_t detail_of(struct relay_shell *s, const struct error *error)
 
 /* The headers that every delivered record gets, with the memory that they point to. */
 struct stamp {
-    char due[NUMBER_SIZE];
+    char due[NUM_DECIMAL_SIZE];
     char source[SOURCE_SIZE];
+    size_t source_len;
 };
+
+/* topic/partition/offset. By hand, as every record has one: printf takes longer than the record's
+ * way through the core. */
+static size_t write_source(const struct record *record, char out[SOURCE_SIZE])
+{
+    CHECK(record->source_topic.len <= TOPIC_NAME_BYTES_MAX);
+    size_t len = record->source_topic.len;
+    if (len > 0)
+        memcpy(out, record->source_topic.ptr, len);
+    out[len++] = '/';
+    len += num_format_i64(record->source_partition, out + len);
+    out[len++] = '/';
+    return len + num_format_i64(record->source_offset, out + len);
+}
 
 static void add_header(struct kafka_message *m, struct record_header *headers, const char *name,
                        struct slice value)
@@ -130,10 +146,9 @@ static void stamp_record(struct relay_shell *s, const struct envelope *e, uint32
                          struct stamp *stamp, struct record *record, struct kafka_message *ret)
 {
     envelope_record(e, index, s->headers, record);
-    snprintf(stamp->due, sizeof(stamp->due), "%" PRId64, record->due_ms);
-    snprintf(stamp->source, sizeof(stamp->source), "%.*s/%" PRId32 "/%" PRId64,
-             SLICE_ARG(record->source_topic), record->source_partition, record->source_offset);
-    struct slice source = slice_from_str(stamp->source);
+    struct slice due = slice_from(stamp->due, num_format_i64(record->due_ms, stamp->due));
+    stamp->source_len = write_source(record, stamp->source);
+    struct slice source = slice_from(stamp->source, stamp->source_len);
     *ret = (struct kafka_message){
         .topic = record->target,
         .key = record->key,
@@ -143,7 +158,7 @@ static void stamp_record(struct relay_shell *s, const struct envelope *e, uint32
     };
     add_header(ret, s->headers, DELAY_HEADER_ID,
                slice_is_null(record->delay_id) ? source : record->delay_id);
-    add_header(ret, s->headers, DELAY_HEADER_DUE, slice_from_str(stamp->due));
+    add_header(ret, s->headers, DELAY_HEADER_DUE, due);
     add_header(ret, s->headers, DELAY_HEADER_SOURCE, source);
 }
 
@@ -203,7 +218,7 @@ void relay_shell_emit(struct relay_shell *s, const struct relay_emit *emit)
 
 static void log_dead_letter(struct relay_shell *s, const struct relay_held *h,
                             const struct relay_dead_letter *dead, const struct record *record,
-                            const char *source, const char *detail)
+                            struct slice source, const char *detail)
 {
     char id[ENVELOPE_ID_HEX_SIZE] = "";
     if (!relay_shell_may_log(s))
@@ -212,14 +227,14 @@ static void log_dead_letter(struct relay_shell *s, const struct relay_held *h,
         envelope_id_hex(&envelope_get_info(h->envelope)->id, id);
     log_event(s->log, LOG_WARN, "dead_letter", LOG_STR("envelope_id", id),
               LOG_STR("code", relay_shell_refusal_code(dead->refusal)), LOG_STR("detail", detail),
-              LOG_TEXT("target", record->target), LOG_STR("source", source));
+              LOG_TEXT("target", record->target), LOG_TEXT("source", source));
 }
 
 void relay_shell_dead_letter(struct relay_shell *s, const struct relay_dead_letter *dead)
 {
     const struct relay_held *h = &s->held[dead->slot.index];
     const char *detail = "the message could not be read for too long";
-    struct stamp stamp = {.source = ""};
+    struct stamp stamp = {.source_len = 0};
     struct record record = {.target = SLICE_NULL};
     struct kafka_message message = {.headers = s->headers, .value = buf_slice(&h->body)};
     if (h->envelope != NULL) {
@@ -233,7 +248,7 @@ void relay_shell_dead_letter(struct relay_shell *s, const struct relay_dead_lett
     message.topic = slice_from_str(s->config->settings.dead_letter_topic);
     message.id = id_of(dead->slot, dead->record, dead);
     message.timestamp_ms = loop_now_fresh(s->loop).wall.ms;
-    log_dead_letter(s, h, dead, &record, stamp.source, detail);
+    log_dead_letter(s, h, dead, &record, slice_from(stamp.source, stamp.source_len), detail);
 
     struct error error;
     enum status status = kafka_produce(s->producer, &message, &error);

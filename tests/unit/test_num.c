@@ -1,5 +1,6 @@
 #include "tests/harness/unit.h"
 
+#include <inttypes.h>
 #include <time.h>
 
 #include "common/compiler.h"
@@ -221,9 +222,24 @@ static void http_dates_are_strict(void **state)
     assert_status(num_parse_http_date(SLICE_NULL, &s), STATUS_INVALID);
 }
 
+static void decimals_are_written_as_printf_does(void **state)
+{
+    (void)state;
+    static const int64_t values[] = {
+        0, 1, -1, 9, 10, -10, 99, 100, 1749629350123, INT64_MAX, INT64_MIN, INT32_MIN};
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        char expected[32];
+        char out[NUM_DECIMAL_SIZE];
+        int len = snprintf(expected, sizeof(expected), "%" PRId64, values[i]);
+        assert_int_equal(num_format_i64(values[i], out), len);
+        assert_memory_equal(out, expected, (size_t)len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decimals_are_written_as_printf_does),
         cmocka_unit_test(integers_are_strict),
         cmocka_unit_test(durations_have_at_most_one_unit),
         cmocka_unit_test(rfc3339_is_read),
