@@ -73,8 +73,7 @@ struct aws_answer {
     struct slice body;
 };
 
-/* error->kind is ERROR_NONE for a 200 with a JSON object as body; else json and flat may be NULL.
- */
+/* error->kind is ERROR_NONE for a 200 with a JSON object as body; else json may be NULL. */
 typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struct error *error);
 
 struct aws_call {

@@ -16,8 +16,7 @@ void json_flat_release(struct json_flat *flat)
     *flat = (struct json_flat){.text = SLICE_NULL};
 }
 
-/* --- strings with escapes ----------------------------------------------------------------------
- */
+/* --- strings with escapes --------------------------------------------------------------------- */
 
 /* Four hex digits, which the scan has seen. */
 static uint32_t hex4(const uint8_t *from)
@@ -98,8 +97,7 @@ static void unescape_all(struct json_flat *flat)
     }
 }
 
-/* --- doubled members ---------------------------------------------------------------------------
- */
+/* --- doubled members -------------------------------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {
@@ -146,8 +144,7 @@ static bool any_doubled_member(const struct json_flat *flat)
     return false;
 }
 
-/* --- reading -----------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 enum status json_flat_parse(struct slice text, struct json_flat *ret, struct error *reterr)
 {
