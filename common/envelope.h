@@ -83,6 +83,11 @@ size_t envelope_record_bytes(const struct record *r);
 /* The first record decides the due second; CHECKs that later ones share it and that the sum of
  * envelope_record_bytes stays within ENVELOPE_RAW_BYTES_MAX and ENVELOPE_RECORDS_MAX. */
 void envelope_builder_add(struct envelope_builder *b, const struct record *r);
+/* What a record has beside its place in time and topics, encoded as a frame holds it; for
+ * envelope_builder_add_rest, which then needs only due_ms, target and the three of its source. */
+void record_encode_rest(const struct record *r, struct buf *out);
+void envelope_builder_add_rest(struct envelope_builder *b, const struct record *r,
+                               struct slice rest);
 /* The only record of its frame: its key, value and headers were stored under ref, as record_encode
  * gave them. */
 void envelope_builder_add_blob(struct envelope_builder *b, const struct record *r,

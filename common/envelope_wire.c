@@ -4,8 +4,6 @@
 
 #include "common/digest.h"
 
-#define VARINT_BYTES_MAX 10
-
 static const uint8_t magic[4] = {'D', 'L', 'Y', 'N'};
 
 enum {
@@ -28,14 +26,32 @@ size_t wire_varint_bytes(uint64_t value)
     return len;
 }
 
+uint8_t *wire_write_varint(uint8_t *to, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (uint8_t)(value | 0x80);
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+uint8_t *wire_write_bytes(uint8_t *to, struct slice s)
+{
+    if (s.len > 0)
+        memcpy(to, s.ptr, s.len);
+    return to + s.len;
+}
+
+uint8_t *wire_write_nullable(uint8_t *to, struct slice s)
+{
+    if (slice_is_null(s))
+        return wire_write_varint(to, 0);
+    return wire_write_bytes(wire_write_varint(to, s.len + 1), s);
+}
+
 void wire_put_varint(struct buf *out, uint64_t value)
 {
-    uint8_t bytes[VARINT_BYTES_MAX];
-    size_t len = 0;
-    for (; value >= 0x80; value >>= 7)
-        bytes[len++] = (uint8_t)(value | 0x80);
-    bytes[len++] = (uint8_t)value;
-    buf_append(out, bytes, len);
+    uint8_t bytes[WIRE_VARINT_BYTES_MAX];
+    buf_append(out, bytes, (size_t)(wire_write_varint(bytes, value) - bytes));
 }
 
 size_t wire_nullable_bytes(struct slice s)
@@ -234,16 +250,16 @@ void wire_get_record(struct wire_reader *r, const struct frame_tables *tables,
 
 void wire_put_identity(struct buf *out, const struct record *r)
 {
-    uint8_t number[8];
-    wire_put_u32(number, (uint32_t)r->source_topic.len);
-    buf_append(out, number, 4);
-    buf_append_slice(out, r->source_topic);
-    wire_put_u32(number, (uint32_t)r->source_partition);
-    buf_append(out, number, 4);
-    put_u64(number, (uint64_t)r->source_offset);
-    buf_append(out, number, 8);
-    put_u64(number, (uint64_t)r->due_ms);
-    buf_append(out, number, 8);
+    size_t len = 4 + r->source_topic.len + 4 + 8 + 8;
+    uint8_t *to = buf_reserve(out, len);
+    if (to == NULL)
+        return;
+    wire_put_u32(to, (uint32_t)r->source_topic.len);
+    to = wire_write_bytes(to + 4, r->source_topic);
+    wire_put_u32(to, (uint32_t)r->source_partition);
+    put_u64(to + 4, (uint64_t)r->source_offset);
+    put_u64(to + 12, (uint64_t)r->due_ms);
+    buf_commit(out, len);
 }
 
 struct envelope_id wire_id(struct slice text)

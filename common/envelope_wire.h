@@ -53,6 +53,12 @@ size_t wire_nullable_bytes(struct slice s);
 void wire_put_nullable(struct buf *out, struct slice s);
 void wire_put_u32(uint8_t *to, uint32_t value);
 
+/* The same to where there is room; they return the end of what they wrote. */
+#define WIRE_VARINT_BYTES_MAX 10
+uint8_t *wire_write_varint(uint8_t *to, uint64_t value);
+uint8_t *wire_write_bytes(uint8_t *to, struct slice s);
+uint8_t *wire_write_nullable(uint8_t *to, struct slice s);
+
 /* failed is sticky: read all, ask once. What is read after a failure is 0 or null. */
 struct wire_reader {
     const uint8_t *at;

@@ -13,11 +13,25 @@
 #define BLOB_BYTES_MAX   ((size_t)RECORD_BYTES_MAX + 128 * KIB)
 #define PACKED_BYTES_MAX ((size_t)512 * MIB) /* a kept record of tiny headers grows when packed */
 #define DETAIL_SIZE      512
-#define EXTRA_HEADERS    5 /* the most that a dead letter gets: target, until, id, error, detail */
-#define NULL_LEN         (-1)
+/* So many buffers of full envelopes serve again; smaller ones are malloc's to keep. */
+#define SPARES_MAX      4
+#define SPARE_BYTES_MIN ((size_t)64 * KIB)
+#define SPARE_BYTES_MAX ((size_t)MIB)
+#define EXTRA_HEADERS   5 /* the most that a dead letter gets: target, until, id, error, detail */
+#define NULL_LEN        (-1)
 
-/* A record in memory: this, then target, delay id, key, value, then for every header its two
- * lengths, its name and its value. */
+/* A record of an open envelope: this, then its target, then the rest as the frame will have it. */
+struct entry {
+    struct slice source_topic;
+    int64_t due_ms;
+    int64_t source_offset;
+    int32_t source_partition;
+    uint32_t target_len;
+    size_t rest_len;
+};
+
+/* A kept record: this, then target, delay id, key, value, then for every header its two lengths,
+ * its name and its value. */
 struct packed {
     struct slice source_topic;
     int64_t due_ms;
@@ -31,7 +45,7 @@ struct packed {
 };
 
 struct body {
-    struct buf records; /* packed */
+    struct buf records; /* entries of an open envelope, or one packed */
     struct buf frame;
     struct envelope_id id;
     struct buf blob;
@@ -44,6 +58,8 @@ struct body {
 struct router_bodies {
     uint32_t slots;
     struct body *bodies;
+    struct buf spares[SPARES_MAX]; /* memory of closed envelopes' records */
+    uint32_t spare_count;
     struct envelope_builder *builder;
     struct record_header *headers; /* scratch of the last record unpacked */
     size_t header_capacity;
@@ -65,6 +81,8 @@ void router_bodies_free(struct router_bodies *b)
         return;
     for (uint32_t slot = 0; slot < b->slots; slot++)
         router_bodies_drop(b, slot);
+    for (uint32_t i = 0; i < b->spare_count; i++)
+        buf_release(&b->spares[i]);
     envelope_builder_free(b->builder);
     mem_free(b->bodies);
     mem_free(b->headers);
@@ -141,8 +159,8 @@ static void need_headers(struct router_bodies *b, size_t count)
     b->headers = mem_realloc(b->headers, b->header_capacity * sizeof(*b->headers));
 }
 
-/* Returns where the next one begins. Leaves room for EXTRA_HEADERS. */
-static const uint8_t *unpack(struct router_bodies *b, const uint8_t *at, struct record *ret)
+/* Leaves room for EXTRA_HEADERS. */
+static void unpack(struct router_bodies *b, const uint8_t *at, struct record *ret)
 {
     struct packed head;
     memcpy(&head, at, sizeof(head));
@@ -167,14 +185,68 @@ static const uint8_t *unpack(struct router_bodies *b, const uint8_t *at, struct 
         b->headers[i].name = take(&at, lens[0]);
         b->headers[i].value = take(&at, lens[1]);
     }
-    return at;
 }
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
+static void take_spare(struct router_bodies *b, struct buf *records)
+{
+    if (b->spare_count > 0)
+        *records = b->spares[--b->spare_count];
+    records->max = PACKED_BYTES_MAX;
+}
+
+static void put_spare(struct router_bodies *b, struct buf *records)
+{
+    bool useful = records->capacity >= SPARE_BYTES_MIN && records->capacity <= SPARE_BYTES_MAX;
+    if (!useful || b->spare_count == SPARES_MAX) {
+        buf_release(records);
+        return;
+    }
+    buf_clear(records);
+    b->spares[b->spare_count++] = *records;
+    *records = (struct buf){.max = 0};
+}
+
 void router_bodies_append(struct router_bodies *b, uint32_t slot, const struct record *r)
 {
-    pack(&get(b, slot)->records, r);
+    struct buf *records = &get(b, slot)->records;
+    if (records->ptr == NULL)
+        take_spare(b, records);
+    struct entry entry = {
+        .source_topic = r->source_topic,
+        .due_ms = r->due_ms,
+        .source_offset = r->source_offset,
+        .source_partition = r->source_partition,
+        .target_len = (uint32_t)r->target.len,
+    };
+    size_t start = records->len;
+    /* At once what it takes at most. */
+    CHECK(buf_reserve(records, sizeof(entry) + envelope_record_bytes(r)) != NULL);
+    buf_append(records, &entry, sizeof(entry));
+    buf_append_slice(records, r->target);
+    size_t rest = records->len;
+    record_encode_rest(r, records);
+    entry.rest_len = records->len - rest;
+    memcpy(records->ptr + start, &entry, sizeof(entry));
+}
+
+/* Returns where the next one begins. */
+static const uint8_t *add_entry(struct router_bodies *b, const uint8_t *at)
+{
+    struct entry entry;
+    memcpy(&entry, at, sizeof(entry));
+    at += sizeof(entry);
+    const struct record r = {
+        .due_ms = entry.due_ms,
+        .target = slice_from(at, entry.target_len),
+        .source_topic = entry.source_topic,
+        .source_partition = entry.source_partition,
+        .source_offset = entry.source_offset,
+    };
+    at += entry.target_len;
+    envelope_builder_add_rest(b->builder, &r, slice_from(at, entry.rest_len));
+    return at + entry.rest_len;
 }
 
 static uint32_t finish(struct router_bodies *b, struct body *body)
@@ -192,12 +264,9 @@ uint32_t router_bodies_close(struct router_bodies *b, uint32_t slot)
     const uint8_t *at = body->records.ptr;
     const uint8_t *end = at + body->records.len;
     CHECK(at != NULL);
-    while (at < end) {
-        struct record r;
-        at = unpack(b, at, &r);
-        envelope_builder_add(b->builder, &r);
-    }
-    buf_release(&body->records);
+    while (at < end)
+        at = add_entry(b, at);
+    put_spare(b, &body->records);
     return finish(b, body);
 }
 

@@ -148,6 +148,67 @@ static void random_packs_round_trip(void **state)
     }
 }
 
+/* One record a topic: tables of 30 bytes to several KiB, many more than what is kept free for them.
+ */
+static void tables_of_any_size_round_trip(void **state)
+{
+    struct envelope_fixture *f = *state;
+    for (uint32_t count = 1; count <= 160; count++) {
+        char names[160][32];
+        struct envelope_id id;
+        buf_clear(&f->out);
+        for (uint32_t i = 0; i < count; i++) {
+            struct record r = simple_record(i);
+            snprintf(names[i], sizeof(names[i]), "a-longer-name-%u", i);
+            r.target = slice_from_str(names[i]);
+            envelope_builder_add(f->builder, &r);
+        }
+        envelope_builder_finish(f->builder, &f->out, &id);
+        struct envelope *e;
+        assert_status(envelope_decode(buf_slice(&f->out), &e, NULL), STATUS_OK);
+        for (uint32_t i = 0; i < count; i++) {
+            struct record got;
+            envelope_record(e, i, f->headers, &got);
+            assert_int_equal(got.source_offset, i);
+            assert_slice_equal(got.target, names[i]);
+        }
+        envelope_free(e);
+    }
+}
+
+static void a_rest_encoded_before_gives_the_same_frame(void **state)
+{
+    struct envelope_fixture *f = *state;
+    struct pool pool;
+    struct buf other;
+    struct buf rest;
+    pool_init(&pool, 11);
+    buf_init(&other, FRAMES_MAX);
+    buf_init(&rest, ENVELOPE_RAW_BYTES_MAX);
+    struct envelope_builder *builder = envelope_builder_new();
+    struct record_header headers[8];
+    for (int round = 0; round < 20; round++) {
+        struct envelope_id ids[2];
+        buf_clear(&f->out);
+        buf_clear(&other);
+        for (int i = 0; i <= round; i++) {
+            struct record r = random_record(&pool, headers, ARRAY_LEN(headers));
+            envelope_builder_add(f->builder, &r);
+            buf_clear(&rest);
+            record_encode_rest(&r, &rest);
+            envelope_builder_add_rest(builder, &r, buf_slice(&rest));
+        }
+        envelope_builder_finish(f->builder, &f->out, &ids[0]);
+        envelope_builder_finish(builder, &other, &ids[1]);
+        assert_int_equal(f->out.len, other.len);
+        assert_memory_equal(f->out.ptr, other.ptr, other.len);
+        assert_memory_equal(&ids[0], &ids[1], sizeof(ids[0]));
+    }
+    envelope_builder_free(builder);
+    buf_release(&other);
+    buf_release(&rest);
+}
+
 static void frames_join_without_being_opened(void **state)
 {
     struct envelope_fixture *f = *state;
@@ -246,6 +307,8 @@ int main(void)
         ENVELOPE_TEST(extremes_round_trip),
         ENVELOPE_TEST(large_records_round_trip),
         ENVELOPE_TEST(random_packs_round_trip),
+        ENVELOPE_TEST(tables_of_any_size_round_trip),
+        ENVELOPE_TEST(a_rest_encoded_before_gives_the_same_frame),
         ENVELOPE_TEST(frames_join_without_being_opened),
         ENVELOPE_TEST(the_id_tells_the_sources_and_nothing_else),
         ENVELOPE_TEST(a_full_frame_fits),
