@@ -27,11 +27,6 @@ void digest_hmac_sha256(struct slice key, struct slice data, uint8_t out[DIGEST_
     CHECK(HMAC(EVP_sha256(), bytes(key), (int)key.len, bytes(data), data.len, out, NULL) != NULL);
 }
 
-void digest_md5(struct slice data, uint8_t out[DIGEST_MD5_SIZE])
-{
-    CHECK(EVP_Digest(bytes(data), data.len, out, NULL, EVP_md5(), NULL) == 1);
-}
-
 uint32_t digest_crc32(uint32_t crc, struct slice data)
 {
     return (uint32_t)crc32_z(crc, bytes(data), data.len);

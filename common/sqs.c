@@ -153,10 +153,15 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
     call->on_done.batch = on_done;
     call->count = count;
     call->has_bodies = true;
+    struct slice bodies[SQS_BATCH_ENTRIES_MAX];
+    uint8_t md5[SQS_BATCH_ENTRIES_MAX][DIGEST_MD5_SIZE];
     for (size_t i = 0; i < count; i++) {
-        digest_md5(entries[i].body, call->body_md5[i].bytes);
-        spec.payload_bytes += entries[i].body.len;
+        bodies[i] = entries[i].body;
+        spec.payload_bytes += bodies[i].len;
     }
+    digest_md5_each(bodies, count, md5);
+    for (size_t i = 0; i < count; i++)
+        memcpy(call->body_md5[i].bytes, md5[i], DIGEST_MD5_SIZE);
     CHECK(spec.payload_bytes <= SQS_BATCH_BYTES_MAX);
     sqs_wire_send_batch(&sqs->body, queue_url, entries, count);
     start_batch(call, &spec);

@@ -52,6 +52,29 @@ static void published_values_hold(void **state)
                 "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+/* Against OpenSSL's, alone: every length around the ends of blocks, bodies of different lengths. */
+static void many_md5_are_those_of_each(void **state)
+{
+    (void)state;
+    enum { BODIES = 11, ROUNDS = 300 };
+    uint8_t bytes[BODIES + ROUNDS];
+    uint8_t alone[DIGEST_MD5_SIZE];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 37);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        struct slice bodies[BODIES];
+        uint8_t together[BODIES][DIGEST_MD5_SIZE];
+        size_t count = round % (BODIES + 1);
+        for (size_t i = 0; i < count; i++)
+            bodies[i] = i == 5 ? SLICE_NULL : slice_from(bytes + i, i % 2 == 0 ? round : i);
+        digest_md5_each(bodies, count, together);
+        for (size_t i = 0; i < count; i++) {
+            digest_md5(bodies[i], alone);
+            assert_memory_equal(together[i], alone, sizeof(alone));
+        }
+    }
+}
+
 static void a_crc_can_be_fed_in_pieces(void **state)
 {
     (void)state;
@@ -108,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_values_hold),
+        cmocka_unit_test(many_md5_are_those_of_each),
         cmocka_unit_test(a_crc_can_be_fed_in_pieces),
         cmocka_unit_test(agrees_with_the_vectors),
     };
