@@ -148,8 +148,7 @@ static void random_packs_round_trip(void **state)
     }
 }
 
-/* One record a topic: tables of 30 bytes to several KiB, many more than what is kept free for them.
- */
+/* One record a topic: tables of 30 bytes to several KiB, with and without room for them. */
 static void tables_of_any_size_round_trip(void **state)
 {
     struct envelope_fixture *f = *state;
