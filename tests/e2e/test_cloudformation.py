@@ -118,8 +118,9 @@ class Recorded:
         def ready():
             replica = self.stack.start(program, **self.settings(program), **settings)
             replica.wait_ready()
+            return replica
 
-        self.learn_key(program, ready)
+        return self.learn_key(program, ready)
 
     def called(self, program):
         """(action, queue or table) of its calls. GetQueueUrl is recorded without its queue: it was for those whose
@@ -148,8 +149,10 @@ def test_a_role_grants_what_its_program_calls(new_stack):
     # The scheduler sets the empty table up, the router raises the shards. It lets SQS hand out early, so that the relay
     # has something to defer; the scheduler always does.
     recorded.start("scheduler", DELAYLINE_SHARDS="1")
-    recorded.start("router", DELAYLINE_SHARDS="2", DELAYLINE_LEAD="2900ms")
+    router = recorded.start("router", DELAYLINE_SHARDS="2", DELAYLINE_LEAD="2900ms")
     recorded.start("relay")
+    assigned = "delayline_kafka_partitions_assigned"
+    s.wait_until("partitions", 30, lambda: s.metrics(router.admin()).get(assigned, 0) > 0)
     kafka = s.Kafka(stack)
     target = ("delay-target", stack.target.encode())
     kafka.send(value=b"short", headers=[target, ("delay-for", b"5500ms")])
