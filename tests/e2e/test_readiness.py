@@ -3,6 +3,7 @@
 import urllib.error
 import urllib.request
 
+import pytest
 import stack as s
 
 
@@ -15,6 +16,7 @@ def reasons(admin):
         return error.read().decode()
 
 
+@pytest.mark.alone
 def test_kafka_is_gone_for_a_while(new_stack):
     stack = new_stack()
     admins = stack.admins("router") + stack.admins("relay")
