@@ -122,6 +122,11 @@ struct now loop_now(struct loop *loop)
     return loop->now;
 }
 
+void loop_now_forget(struct loop *loop)
+{
+    loop->now_known = false;
+}
+
 void loop_set_wall_correction(struct loop *loop, loop_correction_fn *correction, const void *ctx)
 {
     loop->correction = correction;

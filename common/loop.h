@@ -36,6 +36,9 @@ struct now loop_now(struct loop *loop);
 /* Read anew: for stamps that must not be a turn old (the instant of emission, round trips). Not for
  * decisions. */
 struct now loop_now_fresh(const struct loop *loop);
+/* Ends the turn's time: the next loop_now reads anew. For who has read since that the clock was set
+ * back, and would otherwise take for due, again and again, what is not. */
+void loop_now_forget(struct loop *loop);
 /* Monotonic nanoseconds read anew: for histograms of our own cost. */
 uint64_t loop_hrtime_ns(void);
 /* The host's wall clock, read anew: for the stamp of a log line. */

@@ -173,8 +173,10 @@ static enum status emit_one(struct relay_shell *s, struct relay_ref slot, uint32
     stamp_record(s, h->envelope, index, &stamp, &record, &message);
     message.id = id_of(slot, index, NULL);
     message.timestamp_ms = loop_now_fresh(s->loop).wall.ms;
-    if (message.timestamp_ms < record.due_ms - MUTANT_IS(24))
+    if (message.timestamp_ms < record.due_ms - MUTANT_IS(24)) {
+        loop_now_forget(s->loop);
         return STATUS_NOT_FOUND;
+    }
     enum status status = kafka_produce(s->producer, &message, reterr);
     if (status != STATUS_OK)
         return status;

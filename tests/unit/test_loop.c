@@ -98,6 +98,8 @@ static void a_correction_is_asked_at_every_reading(void **state)
     assert_int_equal(loop_now_fresh(f->loop).wall.ms % MS_PER_HOUR, 0);
     loop_set_wall_correction(f->loop, NULL, NULL);
     assert_int_equal(loop_now(f->loop).wall.ms, now.wall.ms); /* until the turn ends */
+    loop_now_forget(f->loop);
+    assert_int_not_equal(loop_now(f->loop).wall.ms, now.wall.ms);
 }
 
 static void on_second_timer(void *ctx)
