@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 
 #define JOBS_MAX   16
 #define SEEDS_MOST 1000000000 /* so that they can be read, and typed */
+#define SEED_CPU_S 60         /* a usual one takes 20 ms, with sanitizers a second */
 
 /* Of the seeds' runs, summed over the jobs. */
 struct tally {
@@ -40,11 +42,29 @@ static void on_abort(int signal_number)
     (void)written;
 }
 
+/* A turn that never ends is seen by no checker: they run between turns. */
+static void on_endless(int signal_number)
+{
+    static const char says[] = "sim: FAILED P9 spin: more than 60 s of CPU\n";
+    ssize_t written = write(STDERR_FILENO, says, sizeof(says) - 1);
+    (void)written;
+    on_abort(signal_number);
+    _exit(1);
+}
+
+static void limit_cpu(int seconds)
+{
+    const struct itimerval limit = {.it_value.tv_sec = seconds};
+    CHECK(setitimer(ITIMER_PROF, &limit, NULL) == 0);
+}
+
 static void run_one(uint64_t seed, bool tracing, struct tally *tally)
 {
     struct run_result r;
     snprintf(seed_text, sizeof(seed_text), "sim: in seed %" PRIu64 "\n", seed);
+    limit_cpu(SEED_CPU_S);
     run_seed(seed, tracing, &r);
+    limit_cpu(0);
     if (r.failed)
         printf("seed %" PRIu64 " FAILED %s\n", seed, r.failure);
     if (tracing)
@@ -196,6 +216,7 @@ int main(int argc, char **argv)
     /* Cores are large and mostly untouched: pages from the kernel are zero already. */
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
     signal(SIGABRT, on_abort);
+    signal(SIGPROF, on_endless);
     if (kept)
         return run_kept(argv[2]);
     if ((seed == 0) == (count == 0) || jobs == 0 || jobs > JOBS_MAX)
