@@ -301,6 +301,12 @@ static void tell_closed(void *ctx)
     stand_in_consumer_unref(c);
 }
 
+static void begin_leave(struct kafka_consumer *c)
+{
+    c->leaving = true;
+    revoke_all(c, false);
+}
+
 /* The program has let go. */
 static void finish_revoke(struct kafka_consumer *c)
 {
@@ -332,8 +338,7 @@ static void steady(struct kafka_consumer *c)
         commit(c, PARTITION_ACTIVE);
     }
     if (c->leaves && c->added_count == 0 && (!is_dirty(c) || sim->now_ms >= c->leave_by_ms)) {
-        c->leaving = true;
-        revoke_all(c, false);
+        begin_leave(c);
         return;
     }
     int64_t next_ms = is_dirty(c) ? MIN(c->heartbeat_ms, c->commit_ms) : c->heartbeat_ms;
@@ -353,8 +358,11 @@ void stand_in_member_work(void *ctx)
     case MEMBER_OUT:
         join(c);
         return;
-    case MEMBER_JOINING:
-        ask(c);
+    case MEMBER_JOINING: /* which lasts as long as a silent member is believed to live */
+        if (c->leaves && c->sim->now_ms >= c->leave_by_ms)
+            begin_leave(c);
+        else
+            ask(c);
         return;
     case MEMBER_STABLE:
         steady(c);
