@@ -62,6 +62,16 @@ void aws_services_log(const struct aws_services *a)
               LOG_STR("retry_mode", a->settings.without_rate ? "standard" : "adaptive"));
 }
 
+struct kafka_cluster aws_services_kafka(const struct aws_services *a,
+                                        const struct settings *settings)
+{
+    return (struct kafka_cluster){
+        .bootstrap_servers = settings->bootstrap_servers,
+        .iam = settings_want_msk_iam(settings) ? a->credentials : NULL,
+        .iam_region = a->settings.region,
+    };
+}
+
 /* --- clock ----------------------------------------------------------------------------------- */
 
 void aws_services_follow_clock(struct aws_services *a)

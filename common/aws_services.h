@@ -13,9 +13,11 @@
 #include "common/buf.h"
 #include "common/dynamodb.h"
 #include "common/http.h"
+#include "common/kafka.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/metrics.h"
+#include "common/settings.h"
 #include "common/sqs.h"
 
 /* Part of a shell; zeroed before open. */
@@ -39,6 +41,10 @@ void aws_services_close(struct aws_services *a);
 
 /* Writes a line: region, endpoints, where the credentials came from. After a good check. */
 void aws_services_log(const struct aws_services *a);
+/* The Kafka cluster of the settings, with these credentials where they are to be used there. Good
+ * from open to close. */
+struct kafka_cluster aws_services_kafka(const struct aws_services *a,
+                                        const struct settings *settings);
 /* From open to close the loop's wall clock is corrected by what AWS's answers say about it. This
  * writes a line when that has changed. */
 void aws_services_follow_clock(struct aws_services *a);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/aws_credentials.h"
 #include "common/buf.h"
 #include "common/envelope.h" /* struct record_header */
 #include "common/log.h"      /* enum log_level */
@@ -34,8 +35,19 @@ typedef void kafka_fatal_fn(void *ctx, const struct error *error);
  * those of LOG_DEBUG, which the property "debug" brings. May be NULL. */
 typedef void kafka_log_fn(void *ctx, enum log_level level, const char *facility, const char *text);
 
-/* A line in errors for every KAFKA_PROPERTY_ of the environment that librdkafka does not take. */
-void kafka_properties_check(struct buf *errors);
+/* The brokers, and as whom clients come to them. A client borrows all of it for its life. */
+struct kafka_cluster {
+    const char *bootstrap_servers;
+    /* MSK's own way: clients come as this AWS identity, over TLS, with tokens that are signed for
+     * iam_region and renewed in the background before they or the keys end. Properties that say
+     * otherwise are refused. NULL: as the properties say. */
+    struct aws_credentials *iam;
+    const char *iam_region;
+};
+
+/* A line in errors for every KAFKA_PROPERTY_ of the environment that librdkafka does not take, or
+ * that contradicts the way clients come: iam, as above. */
+void kafka_properties_check(bool iam, struct buf *errors);
 
 /* --- producer -------------------------------------------------------------------------------- */
 
@@ -55,7 +67,7 @@ struct kafka_producer_callbacks {
 
 /* Idempotent, acks=all, Java's murmur2 partitioner. errors gets a line for every refused property.
  * NULL then. */
-struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstrap_servers,
+struct kafka_producer *kafka_producer_new(struct loop *loop, const struct kafka_cluster *cluster,
                                           const struct kafka_property *properties,
                                           size_t property_count,
                                           const struct kafka_producer_callbacks *callbacks,
@@ -127,7 +139,7 @@ struct kafka_consumer_callbacks {
  * one assignment a partition's offsets only rise. NULL and a line in errors for every refused
  * property. */
 struct kafka_consumer *
-kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char *group_id,
+kafka_consumer_new(struct loop *loop, const struct kafka_cluster *cluster, const char *group_id,
                    const char *const *topics, size_t topic_count,
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors);
@@ -162,8 +174,9 @@ void kafka_consumer_free(struct kafka_consumer *consumer);
 /* Blocks up to timeout_ms, so for --check and start-up only: reaches a broker and looks for topics
  * (partitions -1: does not exist). Not aside, in a thread: librdkafka 2.0.2 cannot be interrupted
  * while it asks, and who is stopped meanwhile must be gone within PROGRAM_CLOSE_MS. Nothing is in
- * flight before the start; what waits is /healthz, and a signal. */
-NODISCARD enum status kafka_check(const char *bootstrap_servers,
+ * flight before the start; what waits is /healthz, and a signal. The reason in reterr is the
+ * broker's own where it gave one. With iam, keys must be at hand: ask after AWS has answered. */
+NODISCARD enum status kafka_check(struct loop *loop, const struct kafka_cluster *cluster,
                                   const struct kafka_property *properties, size_t property_count,
                                   const char *const *topics, int32_t *ret_partitions,
                                   size_t topic_count, int64_t timeout_ms, struct error *reterr);

@@ -5,7 +5,7 @@
 #include "common/mem.h"
 
 /* A consumer, because a producer's question may create the topic. */
-static rd_kafka_t *open_handle(const char *bootstrap_servers,
+static rd_kafka_t *open_handle(const struct kafka_cluster *cluster,
                                const struct kafka_property *properties, size_t property_count,
                                struct error *reterr)
 {
@@ -13,7 +13,8 @@ static rd_kafka_t *open_handle(const char *bootstrap_servers,
                                                      {"log.queue", "true"} /* which nobody reads */,
                                                      {"allow.auto.create.topics", "false"}};
     const struct kafka_settings settings = {
-        .bootstrap_servers = bootstrap_servers,
+        .bootstrap_servers = cluster->bootstrap_servers,
+        .iam = cluster->iam != NULL,
         .defaults = defaults,
         .default_count = ARRAY_LEN(defaults),
         .properties = properties,
@@ -21,7 +22,7 @@ static rd_kafka_t *open_handle(const char *bootstrap_servers,
     };
     CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, ERROR_TEXT_SIZE);
-    rd_kafka_t *rk = kafka_handle_new(RD_KAFKA_CONSUMER, &settings, 0, &errors);
+    rd_kafka_t *rk = kafka_handle_new(RD_KAFKA_CONSUMER, &settings, RD_KAFKA_EVENT_ERROR, &errors);
     if (rk == NULL)
         error_set(reterr, ERROR_PERMANENT, "INVALID_CONFIG", "%s", buf_text(&errors));
     return rk;
@@ -58,19 +59,48 @@ static enum status look_for(rd_kafka_t *rk, const char *topic, int timeout_ms,
     return status;
 }
 
-enum status kafka_check(const char *bootstrap_servers, const struct kafka_property *properties,
-                        size_t property_count, const char *const *topics, int32_t *ret_partitions,
-                        size_t topic_count, int64_t timeout_ms, struct error *reterr)
+static enum status give_token(rd_kafka_t *rk, struct loop *loop,
+                              const struct kafka_cluster *cluster, struct error *reterr)
 {
-    rd_kafka_t *rk = open_handle(bootstrap_servers, properties, property_count, reterr);
+    if (cluster->iam == NULL)
+        return STATUS_OK;
+    const struct aws_identity *identity = aws_credentials_peek(cluster->iam);
+    if (identity != NULL)
+        return kafka_iam_set_token(rk, loop, cluster->iam_region, identity, reterr);
+    error_set(reterr, ERROR_RETRY, "NO_CREDENTIALS", "no AWS credentials to authenticate with");
+    return STATUS_IO;
+}
+
+/* What went wrong on the connections says more than that there was no answer. */
+static void explain(rd_kafka_t *rk, struct error *error)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(rk);
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(queue, 0)) != NULL) {
+        rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+        if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL)
+            kafka_error_set(error, error->kind, err, rd_kafka_event_error_string(event));
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+}
+
+enum status kafka_check(struct loop *loop, const struct kafka_cluster *cluster,
+                        const struct kafka_property *properties, size_t property_count,
+                        const char *const *topics, int32_t *ret_partitions, size_t topic_count,
+                        int64_t timeout_ms, struct error *reterr)
+{
+    rd_kafka_t *rk = open_handle(cluster, properties, property_count, reterr);
     if (rk == NULL)
         return STATUS_INVALID;
     uint64_t ends_ns = loop_hrtime_ns() + (uint64_t)timeout_ms * 1000000;
-    enum status status = STATUS_OK;
+    enum status status = give_token(rk, loop, cluster, reterr);
     for (size_t i = 0; i < topic_count && status == STATUS_OK; i++) {
         int64_t left_ms = ((int64_t)ends_ns - (int64_t)loop_hrtime_ns()) / 1000000;
         status = look_for(rk, topics[i], (int)MAX(left_ms, 1), &ret_partitions[i], reterr);
     }
+    if (status == STATUS_IO)
+        explain(rk, reterr);
     rd_kafka_destroy(rk);
     return status;
 }

@@ -23,8 +23,8 @@ static enum log_level to_log_level(int syslog_level)
     return syslog_level <= 6 ? LOG_INFO : LOG_DEBUG;
 }
 
-static void report_line(struct kafka_client *client, enum log_level level, const char *facility,
-                        const char *text)
+void kafka_client_log(struct kafka_client *client, enum log_level level, const char *facility,
+                      const char *text)
 {
     if (client->on_log == NULL)
         return;
@@ -47,7 +47,7 @@ static void handle_log(struct kafka_client *client, rd_kafka_event_t *event)
     const char *text;
     int level;
     if (rd_kafka_event_log(event, &facility, &text, &level) == 0)
-        report_line(client, to_log_level(level), facility, text);
+        kafka_client_log(client, to_log_level(level), facility, text);
 }
 
 static void handle_error(struct kafka_client *client, rd_kafka_event_t *event)
@@ -58,7 +58,7 @@ static void handle_error(struct kafka_client *client, rd_kafka_event_t *event)
         client->is_reachable = false;
     if (!rd_kafka_event_error_is_fatal(event)) {
         /* librdkafka goes on by itself: all brokers down, a topic that is not there, ... */
-        report_line(client, LOG_WARN, rd_kafka_err2name(err), text);
+        kafka_client_log(client, LOG_WARN, rd_kafka_err2name(err), text);
         return;
     }
     struct error error;
@@ -86,6 +86,9 @@ static bool handle_common(struct kafka_client *client, rd_kafka_event_t *event)
         return true;
     case RD_KAFKA_EVENT_STATS:
         handle_statistics(client, event);
+        return true;
+    case RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH:
+        kafka_iam_refresh(client);
         return true;
     default: /* the types are librdkafka's, and plain integers */
         return false;
@@ -193,6 +196,8 @@ void kafka_client_close(struct kafka_client *client)
 {
     CHECK(!client->is_closing);
     client->is_closing = true;
+    if (client->iam != NULL)
+        aws_credentials_forget(client->iam, client);
     CHECK(uv_poll_stop(&client->wake) == 0);
     loop_defer(client->loop, begin_end, client);
 }
@@ -208,12 +213,12 @@ static void merge(struct kafka_client *client, rd_kafka_queue_t *queue)
 enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
                               const struct kafka_settings *settings, struct buf *errors)
 {
-    client->rk =
-        kafka_handle_new(type, settings,
-                         RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE |
-                             RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR |
-                             RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_STATS,
-                         errors);
+    client->rk = kafka_handle_new(
+        type, settings,
+        RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_FETCH | RD_KAFKA_EVENT_REBALANCE |
+            RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG |
+            RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_OAUTHBEARER_TOKEN_REFRESH,
+        errors);
     if (client->rk == NULL)
         return STATUS_INVALID;
     client->events = rd_kafka_queue_new(client->rk);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -69,6 +70,13 @@ static bool is_reserved(const struct kafka_settings *settings, const char *name)
     return false;
 }
 
+/* What comes of MSK IAM alone: the protocol and all of SASL. */
+static bool contradicts_iam(const char *name)
+{
+    return strcmp(name, "security.protocol") == 0 || strncmp(name, "sasl.", 5) == 0 ||
+           strcmp(name, "enable.sasl.oauthbearer.unsecure.jwt") == 0;
+}
+
 /* librdkafka's own table of properties, which says what type of client each is for. */
 static char *print_table(void)
 {
@@ -131,6 +139,10 @@ static bool set_from_environment(rd_kafka_conf_t *conf, rd_kafka_type_t type,
         } else if (is_reserved(settings, name)) {
             buf_printf(errors, "%s: %s is decided by Delayline\n", variable, name);
             good = false;
+        } else if (settings->iam && contradicts_iam(name)) {
+            buf_printf(errors, "%s: %s follows from DELAYLINE_KAFKA_AUTHENTICATION=msk-iam\n",
+                       variable, name);
+            good = false;
         } else {
             good = set_if_for(conf, type, table, variable, name, value, errors) && good;
         }
@@ -139,10 +151,33 @@ static bool set_from_environment(rd_kafka_conf_t *conf, rd_kafka_type_t type,
     return good;
 }
 
+static bool has_value(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[KAFKA_TEXT_SIZE];
+    size_t size = sizeof(text);
+    return rd_kafka_conf_get(conf, name, text, &size) == RD_KAFKA_CONF_OK &&
+           strcasecmp(text, value) == 0;
+}
+
+/* Clients would wait for a token that nobody makes. */
+static bool check_tokens(rd_kafka_conf_t *conf, struct buf *errors)
+{
+    if (!has_value(conf, "sasl.mechanisms", "OAUTHBEARER") ||
+        has_value(conf, "sasl.oauthbearer.method", "oidc") ||
+        has_value(conf, "enable.sasl.oauthbearer.unsecure.jwt", "true"))
+        return true;
+    buf_append_str(errors, "KAFKA_PROPERTY_SASL_MECHANISM=OAUTHBEARER needs "
+                           "KAFKA_PROPERTY_SASL_OAUTHBEARER_METHOD=oidc; for MSK IAM set "
+                           "DELAYLINE_KAFKA_AUTHENTICATION=msk-iam instead\n");
+    return false;
+}
+
 /* NULL: something was refused. */
 static rd_kafka_conf_t *make_conf(rd_kafka_type_t type, const struct kafka_settings *settings,
                                   struct buf *errors)
 {
+    static const struct kafka_property iam[] = {{"security.protocol", "SASL_SSL"},
+                                                {"sasl.mechanism", "OAUTHBEARER"}};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool good = set(conf, "KAFKA_BOOTSTRAP_SERVERS", "bootstrap.servers",
                     settings->bootstrap_servers, errors);
@@ -150,6 +185,10 @@ static rd_kafka_conf_t *make_conf(rd_kafka_type_t type, const struct kafka_setti
     good = set_all(conf, settings->properties, settings->property_count, errors) && good;
     good = set_from_environment(conf, type, settings, errors) && good;
     good = set_all(conf, settings->forced, settings->forced_count, errors) && good;
+    if (settings->iam)
+        good = set_all(conf, iam, ARRAY_LEN(iam), errors) && good;
+    else
+        good = check_tokens(conf, errors) && good;
     if (good)
         return conf;
     rd_kafka_conf_destroy(conf);
@@ -172,9 +211,9 @@ rd_kafka_t *kafka_handle_new(rd_kafka_type_t type, const struct kafka_settings *
     return rk;
 }
 
-void kafka_properties_check(struct buf *errors)
+void kafka_properties_check(bool iam, struct buf *errors)
 {
-    const struct kafka_settings none = {.bootstrap_servers = "localhost"};
+    const struct kafka_settings none = {.bootstrap_servers = "localhost", .iam = iam};
     rd_kafka_conf_t *conf = make_conf(RD_KAFKA_PRODUCER, &none, errors);
     if (conf != NULL)
         rd_kafka_conf_destroy(conf);

@@ -512,7 +512,7 @@ static void on_keep_alive_closed(uv_handle_t *handle)
     free_when_closed(consumer);
 }
 
-static enum status open_client(struct kafka_consumer *consumer, const char *bootstrap_servers,
+static enum status open_client(struct kafka_consumer *consumer, const struct kafka_cluster *cluster,
                                const char *group_id, const struct kafka_property *properties,
                                size_t property_count, struct buf *errors)
 {
@@ -535,7 +535,8 @@ static enum status open_client(struct kafka_consumer *consumer, const char *boot
                                             {"enable.partition.eof", "false"},
                                             {"log.queue", "true"}};
     const struct kafka_settings settings = {
-        .bootstrap_servers = bootstrap_servers,
+        .bootstrap_servers = cluster->bootstrap_servers,
+        .iam = cluster->iam != NULL,
         .defaults = defaults,
         .default_count = ARRAY_LEN(defaults),
         .properties = properties,
@@ -565,7 +566,7 @@ static void subscribe(struct kafka_consumer *consumer, const char *const *topics
 }
 
 struct kafka_consumer *
-kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char *group_id,
+kafka_consumer_new(struct loop *loop, const struct kafka_cluster *cluster, const char *group_id,
                    const char *const *topics, size_t topic_count,
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors)
@@ -578,9 +579,10 @@ kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char 
         .on_log = callbacks->on_log,
         .on_fatal = callbacks->on_fatal,
         .ctx = ctx,
+        .iam = cluster->iam,
+        .iam_region = cluster->iam_region,
     };
-    if (open_client(consumer, bootstrap_servers, group_id, properties, property_count, errors) !=
-        STATUS_OK) {
+    if (open_client(consumer, cluster, group_id, properties, property_count, errors) != STATUS_OK) {
         mem_free(consumer);
         return NULL;
     }

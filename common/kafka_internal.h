@@ -15,6 +15,7 @@
 /* Properties in rising order of precedence: defaults, the caller's, the environment's, forced. */
 struct kafka_settings {
     const char *bootstrap_servers;
+    bool iam; /* as struct kafka_cluster */
     const struct kafka_property *defaults;
     size_t default_count;
     const struct kafka_property *properties;
@@ -55,7 +56,9 @@ struct kafka_client {
     struct kafka_client_callbacks callbacks;
     kafka_log_fn *on_log;
     kafka_fatal_fn *on_fatal;
-    void *ctx; /* of these two */
+    void *ctx;                   /* of these two */
+    struct aws_credentials *iam; /* NULL: other ways to authenticate */
+    const char *iam_region;
 
     int wake_fd;
     uv_poll_t wake;
@@ -72,7 +75,7 @@ struct kafka_client {
     struct mono_ms window_ends_at;
 };
 
-/* client->loop, callbacks, on_log, on_fatal and ctx are the caller's to fill before.
+/* client->loop, callbacks, on_log, on_fatal, ctx and iam are the caller's to fill before.
  * STATUS_INVALID and lines in errors: nothing is open then. */
 NODISCARD enum status kafka_client_open(struct kafka_client *client, rd_kafka_type_t type,
                                         const struct kafka_settings *settings, struct buf *errors);
@@ -82,9 +85,21 @@ void kafka_client_watch(struct kafka_client *client, rd_kafka_queue_t *queue);
 void kafka_client_wake(struct kafka_client *client);
 /* Handles errors and log lines itself; the caller destroys what it gets. */
 rd_kafka_event_t *kafka_client_next(struct kafka_client *client, rd_kafka_queue_t *queue);
+/* Tells on_log, unless there were too many lines lately. */
+void kafka_client_log(struct kafka_client *client, enum log_level level, const char *facility,
+                      const char *text);
 /* No callback but on_gone comes any more. Queues other than events are the caller's to destroy
  * before. */
 void kafka_client_close(struct kafka_client *client);
+
+/* --- MSK IAM (kafka_iam.c) ------------------------------------------------------------------- */
+
+/* Gives librdkafka a token, for all connections from now on. */
+NODISCARD enum status kafka_iam_set_token(rd_kafka_t *rk, struct loop *loop, const char *region,
+                                          const struct aws_identity *identity,
+                                          struct error *reterr);
+/* librdkafka asks for one: at 80 % of the last one's life, and 10 s after a failure. */
+void kafka_iam_refresh(struct kafka_client *client);
 
 /* --- fetched records ------------------------------------------------------------------------- */
 

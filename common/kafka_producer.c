@@ -240,7 +240,7 @@ static void on_gone(struct kafka_client *client)
     mem_free(container_of(client, struct kafka_producer, client));
 }
 
-struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstrap_servers,
+struct kafka_producer *kafka_producer_new(struct loop *loop, const struct kafka_cluster *cluster,
                                           const struct kafka_property *properties,
                                           size_t property_count,
                                           const struct kafka_producer_callbacks *callbacks,
@@ -260,7 +260,8 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
     static const struct kafka_property forced[] = {
         {"enable.idempotence", "true"}, {"acks", "all"}, {"log.queue", "true"}};
     const struct kafka_settings settings = {
-        .bootstrap_servers = bootstrap_servers,
+        .bootstrap_servers = cluster->bootstrap_servers,
+        .iam = cluster->iam != NULL,
         .defaults = defaults,
         .default_count = ARRAY_LEN(defaults),
         .properties = properties,
@@ -276,6 +277,8 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstr
         .on_log = callbacks->on_log,
         .on_fatal = callbacks->on_fatal,
         .ctx = ctx,
+        .iam = cluster->iam,
+        .iam_region = cluster->iam_region,
     };
     if (kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, &settings, errors) != STATUS_OK) {
         mem_free(producer);

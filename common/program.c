@@ -376,7 +376,7 @@ static void check_surroundings(const struct program_ops *ops, const struct setti
                    settings->admin_address);
     status_ignore(aws_settings_load(ret_aws, errors), "the lines in errors tell");
     if (ops->schema.program != CONFIG_SCHEDULER)
-        kafka_properties_check(errors);
+        kafka_properties_check(settings_want_msk_iam(settings), errors);
 }
 
 static void load(const struct program_ops *ops, void *config, struct buf *errors)

@@ -10,6 +10,8 @@
 #define KAFKA_PROGRAMS (CONFIG_ROUTER | CONFIG_RELAY)
 #define TABLE_PROGRAMS (CONFIG_ROUTER | CONFIG_SCHEDULER)
 #define PORT_MAX       65535
+#define AS_PROPERTIES  "properties"
+#define MSK_IAM        "msk-iam"
 
 #define OPTION(env, who, kind, member, value, least, most, text)                                   \
     {                                                                                              \
@@ -21,6 +23,10 @@
 static const struct config_option options[] = {
     OPTION("KAFKA_BOOTSTRAP_SERVERS", KAFKA_PROGRAMS, CONFIG_TEXT, bootstrap_servers, NULL, 0, 0,
            "Kafka brokers, host:port[,host:port]"),
+    OPTION("DELAYLINE_KAFKA_AUTHENTICATION", KAFKA_PROGRAMS, CONFIG_TEXT, kafka_authentication,
+           AS_PROPERTIES, 0, 0,
+           "properties: as KAFKA_PROPERTY_SECURITY_PROTOCOL, KAFKA_PROPERTY_SASL_MECHANISM and so "
+           "on say; msk-iam: by the AWS credentials, over TLS, in AWS_REGION"),
     OPTION("DELAYLINE_DELAY_TOPICS", KAFKA_PROGRAMS, CONFIG_LIST, delay_topics, "delay", 0, 0,
            "topics to consume; topic:target gives one a default target, topic:target:15m a default "
            "delay too"),
@@ -106,12 +112,25 @@ static void check_brokers(const char *servers, struct buf *errors)
     }
 }
 
+static bool is(const char *text, const char *expected)
+{
+    return text != NULL && strcmp(text, expected) == 0;
+}
+
+bool settings_want_msk_iam(const struct settings *s)
+{
+    return is(s->kafka_authentication, MSK_IAM);
+}
+
 enum status settings_check(const struct settings *s, enum config_program program,
                            struct buf *errors)
 {
     size_t before = errors->len;
     if (((unsigned)program & KAFKA_PROGRAMS) != 0 && s->bootstrap_servers != NULL)
         check_brokers(s->bootstrap_servers, errors);
+    if (((unsigned)program & KAFKA_PROGRAMS) != 0)
+        require(is(s->kafka_authentication, AS_PROPERTIES) || settings_want_msk_iam(s), errors,
+                "DELAYLINE_KAFKA_AUTHENTICATION must be " AS_PROPERTIES " or " MSK_IAM);
     if (((unsigned)program & TABLE_PROGRAMS) != 0) {
         require(s->horizon_ms > s->bucket_ms + s->handoff_ms + s->cutoff_ms, errors,
                 "DELAYLINE_HORIZON must be more than DELAYLINE_BUCKET + DELAYLINE_HANDOFF + "

@@ -9,7 +9,8 @@
 
 struct settings {
     char *bootstrap_servers; /* KAFKA_BOOTSTRAP_SERVERS: router, relay */
-    char *delay_topics;      /* list */
+    char *kafka_authentication;
+    char *delay_topics; /* list */
     char *dead_letter_topic;
     char *delay_queue; /* names or URLs */
     char *ready_queue;
@@ -34,6 +35,9 @@ extern const struct config_table settings_table;
  * be right: horizon > bucket + handoff + cutoff; handoff > lead; horizon <= 15 min; ... */
 NODISCARD enum status settings_check(const struct settings *s, enum config_program program,
                                      struct buf *errors);
+
+/* DELAYLINE_KAFKA_AUTHENTICATION=msk-iam; else as Kafka's properties say. */
+bool settings_want_msk_iam(const struct settings *s);
 
 /* Exit codes, as sysexits.h names them. */
 enum exit_code {

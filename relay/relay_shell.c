@@ -202,8 +202,8 @@ static void shell_close(void *shell)
 {
     struct relay_shell *s = shell;
     s->closed = true;
+    kafka_producer_free(s->producer); /* before the credentials that it may use */
     aws_services_close(&s->aws);
-    kafka_producer_free(s->producer);
     loop_timer_free(s->timer);
 }
 

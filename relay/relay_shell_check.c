@@ -11,7 +11,8 @@ static void check_kafka(void *ctx)
     const char *topics[] = {settings->dead_letter_topic};
     int32_t partitions[] = {-1};
     struct error error;
-    enum status status = kafka_check(settings->bootstrap_servers, NULL, 0, topics, partitions,
+    const struct kafka_cluster cluster = aws_services_kafka(&s->aws, settings);
+    enum status status = kafka_check(s->loop, &cluster, NULL, 0, topics, partitions,
                                      ARRAY_LEN(topics), KAFKA_TIMEOUT_MS, &error);
     /* It may have blocked for seconds: timers that are started now count from now. */
     uv_update_time(loop_uv(s->loop));

@@ -320,7 +320,8 @@ bool relay_shell_open_producer(struct relay_shell *s, struct buf *errors)
          * idempotence knows it; given back, it would have to be sent as a new one. */
         {"message.timeout.ms", "3600000"},
     };
-    s->producer = kafka_producer_new(s->loop, s->config->settings.bootstrap_servers, properties,
-                                     ARRAY_LEN(properties), &callbacks, s, errors);
+    const struct kafka_cluster cluster = aws_services_kafka(&s->aws, &s->config->settings);
+    s->producer = kafka_producer_new(s->loop, &cluster, properties, ARRAY_LEN(properties),
+                                     &callbacks, s, errors);
     return s->producer != NULL;
 }

@@ -167,10 +167,10 @@ static void on_timer(void *ctx)
 static void shell_close(void *shell)
 {
     struct router_shell *s = shell;
+    kafka_producer_free(s->producer); /* before the credentials that it may use */
+    kafka_consumer_free(s->consumer);
     aws_services_close(&s->aws);
     table_setup_cancel(s->table_setup);
-    kafka_producer_free(s->producer);
-    kafka_consumer_free(s->consumer);
     loop_timer_free(s->timer);
 }
 

@@ -1,12 +1,14 @@
 /* What must be there before the router may start: topics, the delay queue, the table. Every mistake
- * is named in one go; the questions to AWS are under way together. */
+ * is named in one go; the questions to AWS are under way together, and Kafka, which blocks, comes
+ * after. */
 #include "common/mem.h"
 #include "router/router_shell_internal.h"
 
 #define KAFKA_TIMEOUT_MS 3000
 
-static void check_topics(struct router_shell *s)
+static void check_topics(void *ctx)
 {
+    struct router_shell *s = ctx;
     const struct settings *settings = &s->config->settings;
     size_t count = s->topics.count + 1;
     CLEANUP(mem_freep) const char **names = mem_calloc(count, sizeof(*names));
@@ -15,8 +17,12 @@ static void check_topics(struct router_shell *s)
         names[i] = s->topics.topics[i].name;
     names[count - 1] = settings->dead_letter_topic;
     struct error error;
-    if (kafka_check(settings->bootstrap_servers, NULL, 0, names, partitions, count,
-                    KAFKA_TIMEOUT_MS, &error) != STATUS_OK) {
+    const struct kafka_cluster cluster = aws_services_kafka(&s->aws, settings);
+    enum status status =
+        kafka_check(s->loop, &cluster, NULL, 0, names, partitions, count, KAFKA_TIMEOUT_MS, &error);
+    /* It may have blocked for seconds: timers that are started now count from now. */
+    uv_update_time(loop_uv(s->loop));
+    if (status != STATUS_OK) {
         dependency_check_error(&s->check, "KAFKA_BOOTSTRAP_SERVERS", settings->bootstrap_servers,
                                &error);
         return;
@@ -44,9 +50,8 @@ void router_shell_check(void *shell)
                                                .name = settings->delay_queue,
                                                .is_large = true,
                                                .url = &s->delay_queue_url};
-    dependency_check_begin(&s->check, NULL, NULL);
+    dependency_check_begin(&s->check, check_topics, s);
     dependency_check_queue(&s->check, s->aws.sqs, &s->delay_queue);
     dependency_check_table(&s->check, s->aws.dynamodb, settings->table, settings->bucket_ms);
-    check_topics(s); /* blocks, while the others are on their way */
     dependency_check_asked(&s->check);
 }

@@ -192,8 +192,9 @@ bool router_shell_open_producer(struct router_shell *s, struct buf *errors)
     /* Dead letters only: little memory, and soon an answer when the topic does not take them. */
     static const struct kafka_property properties[] = {{"queue.buffering.max.kbytes", "65536"},
                                                        {"message.timeout.ms", "30000"}};
-    s->producer = kafka_producer_new(s->loop, s->config->settings.bootstrap_servers, properties,
-                                     ARRAY_LEN(properties), &callbacks, s, errors);
+    const struct kafka_cluster cluster = aws_services_kafka(&s->aws, &s->config->settings);
+    s->producer = kafka_producer_new(s->loop, &cluster, properties, ARRAY_LEN(properties),
+                                     &callbacks, s, errors);
     return s->producer != NULL;
 }
 
@@ -210,8 +211,8 @@ bool router_shell_open_consumer(struct router_shell *s, struct buf *errors)
     CLEANUP(mem_freep) const char **names = mem_calloc(s->topics.count, sizeof(*names));
     for (size_t i = 0; i < s->topics.count; i++)
         names[i] = s->topics.topics[i].name;
-    s->consumer =
-        kafka_consumer_new(s->loop, s->config->settings.bootstrap_servers, s->config->group_id,
-                           names, s->topics.count, NULL, 0, &callbacks, s, errors);
+    const struct kafka_cluster cluster = aws_services_kafka(&s->aws, &s->config->settings);
+    s->consumer = kafka_consumer_new(s->loop, &cluster, s->config->group_id, names, s->topics.count,
+                                     NULL, 0, &callbacks, s, errors);
     return s->consumer != NULL;
 }

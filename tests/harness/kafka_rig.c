@@ -154,8 +154,8 @@ int kafka_rig_set_up(void **state)
     buf_init(&errors, 4096);
     mock_kafka_start(&rig->mock);
     mock_kafka_topic(&rig->mock, RIG_TOPIC, RIG_PARTITIONS);
-    rig->producer = kafka_producer_new(rig->mock.loop, rig->mock.bootstrap, NULL, 0,
-                                       &producer_callbacks, rig, &errors);
+    rig->producer = kafka_producer_new(rig->mock.loop, &rig->mock.at, NULL, 0, &producer_callbacks,
+                                       rig, &errors);
     assert_non_null(rig->producer);
     for (int i = 0; i < RIG_MEMBERS; i++)
         rig->members[i].rig = rig;
@@ -204,7 +204,7 @@ void kafka_rig_join(struct kafka_rig *rig, int number, const struct kafka_proper
     buf_init(&errors, 4096);
     member->closed = false;
     member->consumer =
-        kafka_consumer_new(rig->mock.loop, rig->mock.bootstrap, "group", topics, 1, properties,
+        kafka_consumer_new(rig->mock.loop, &rig->mock.at, "group", topics, 1, properties,
                            ARRAY_LEN(properties), &consumer_callbacks, member, &errors);
     assert_string_equal(buf_text(&errors), "");
     assert_non_null(member->consumer);

@@ -18,6 +18,7 @@ void mock_kafka_start(struct mock_kafka *mock)
     mock->cluster = rd_kafka_mock_cluster_new(mock->handle, 1);
     assert_non_null(mock->cluster);
     mock->bootstrap = rd_kafka_mock_cluster_bootstraps(mock->cluster);
+    mock->at = (struct kafka_cluster){.bootstrap_servers = mock->bootstrap};
 }
 
 void mock_kafka_stop(struct mock_kafka *mock)

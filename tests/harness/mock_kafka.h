@@ -7,6 +7,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <stdbool.h>
 
+#include "common/kafka.h"
 #include "common/loop.h"
 #include "tests/harness/unit.h"
 
@@ -18,6 +19,7 @@ struct mock_kafka {
     rd_kafka_t *handle;
     rd_kafka_mock_cluster_t *cluster;
     const char *bootstrap;
+    struct kafka_cluster at; /* the same, for clients of ours */
 };
 
 /* One broker; topics are made by the tests. */

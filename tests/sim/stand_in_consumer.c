@@ -136,13 +136,13 @@ void stand_in_consumers_wake(struct sim *sim)
 /* --- life ------------------------------------------------------------------------------------ */
 
 struct kafka_consumer *
-kafka_consumer_new(struct loop *loop, const char *bootstrap_servers, const char *group_id,
+kafka_consumer_new(struct loop *loop, const struct kafka_cluster *cluster, const char *group_id,
                    const char *const *topics, size_t topic_count,
                    const struct kafka_property *properties, size_t property_count,
                    const struct kafka_consumer_callbacks *callbacks, void *ctx, struct buf *errors)
 {
     struct kafka_consumer *c = mem_calloc(1, sizeof(*c));
-    (void)bootstrap_servers;
+    (void)cluster;
     (void)properties;
     (void)property_count;
     (void)errors;
@@ -196,11 +196,13 @@ bool kafka_consumer_is_reachable(const struct kafka_consumer *c)
     return true;
 }
 
-enum status kafka_check(const char *bootstrap_servers, const struct kafka_property *properties,
-                        size_t property_count, const char *const *topics, int32_t *ret_partitions,
-                        size_t topic_count, int64_t timeout_ms, struct error *reterr)
+enum status kafka_check(struct loop *loop, const struct kafka_cluster *cluster,
+                        const struct kafka_property *properties, size_t property_count,
+                        const char *const *topics, int32_t *ret_partitions, size_t topic_count,
+                        int64_t timeout_ms, struct error *reterr)
 {
-    (void)bootstrap_servers;
+    (void)loop;
+    (void)cluster;
     (void)properties;
     (void)property_count;
     (void)topics;

@@ -377,14 +377,14 @@ bool kafka_producer_is_reachable(const struct kafka_producer *producer)
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-struct kafka_producer *kafka_producer_new(struct loop *loop, const char *bootstrap_servers,
+struct kafka_producer *kafka_producer_new(struct loop *loop, const struct kafka_cluster *cluster,
                                           const struct kafka_property *properties,
                                           size_t property_count,
                                           const struct kafka_producer_callbacks *callbacks,
                                           void *ctx, struct buf *errors)
 {
     struct kafka_producer *producer = mem_calloc(1, sizeof(*producer));
-    (void)bootstrap_servers;
+    (void)cluster;
     (void)errors;
     producer->host = stand_in_loop_host(loop);
     producer->life = producer->host->life;

@@ -32,8 +32,9 @@ static void partitions_are_counted(void **state)
     struct error error;
     /* The mock cluster makes every topic that is asked for. */
     rd_kafka_mock_topic_set_error(mock->cluster, "absent", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    assert_status(kafka_check(mock->bootstrap, NULL, 0, topics, partitions, 3, LONG_MS, &error),
-                  STATUS_OK);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, NULL, 0, topics, partitions, 3, LONG_MS, &error),
+        STATUS_OK);
     assert_int_equal(partitions[0], 1);
     assert_int_equal(partitions[1], -1);
     assert_int_equal(partitions[2], 4);
@@ -46,8 +47,9 @@ static void nobody_answers(void **state)
     int32_t partitions[1];
     struct error error;
     rd_kafka_mock_broker_set_down(mock->cluster, 1);
-    assert_status(kafka_check(mock->bootstrap, NULL, 0, topics, partitions, 1, SHORT_MS, &error),
-                  STATUS_IO);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, NULL, 0, topics, partitions, 1, SHORT_MS, &error),
+        STATUS_IO);
     assert_int_equal(error.kind, ERROR_RETRY);
 }
 
@@ -59,8 +61,9 @@ static void a_topic_that_may_not_be_seen(void **state)
     struct error error;
     rd_kafka_mock_topic_set_error(mock->cluster, "orders",
                                   RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    assert_status(kafka_check(mock->bootstrap, NULL, 0, topics, partitions, 2, LONG_MS, &error),
-                  STATUS_INVALID);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, NULL, 0, topics, partitions, 2, LONG_MS, &error),
+        STATUS_INVALID);
     assert_int_equal(error.kind, ERROR_AUTH);
     assert_string_equal(error.code, "TOPIC_AUTHORIZATION_FAILED");
 }
@@ -72,8 +75,9 @@ static void a_topic_without_leaders_is_there(void **state)
     int32_t partitions[1] = {0};
     struct error error;
     rd_kafka_mock_partition_set_leader(mock->cluster, "delay", 0, -1);
-    assert_status(kafka_check(mock->bootstrap, NULL, 0, topics, partitions, 1, LONG_MS, &error),
-                  STATUS_OK);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, NULL, 0, topics, partitions, 1, LONG_MS, &error),
+        STATUS_OK);
     assert_int_equal(partitions[0], 4);
 }
 
@@ -85,8 +89,9 @@ static void what_is_no_name_is_refused(void **state)
     int32_t partitions[1];
     struct error error;
     memset(name, 'a', sizeof(name) - 1);
-    assert_status(kafka_check(mock->bootstrap, NULL, 0, topics, partitions, 1, LONG_MS, &error),
-                  STATUS_INVALID);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, NULL, 0, topics, partitions, 1, LONG_MS, &error),
+        STATUS_INVALID);
     assert_int_equal(error.kind, ERROR_PERMANENT);
 }
 
@@ -97,8 +102,9 @@ static void refused_properties_are_mistakes(void **state)
     const char *const topics[] = {"delay"};
     int32_t partitions[1];
     struct error error;
-    assert_status(kafka_check(mock->bootstrap, wrong, 1, topics, partitions, 1, LONG_MS, &error),
-                  STATUS_INVALID);
+    assert_status(
+        kafka_check(mock->loop, &mock->at, wrong, 1, topics, partitions, 1, LONG_MS, &error),
+        STATUS_INVALID);
     assert_int_equal(error.kind, ERROR_PERMANENT);
     assert_string_equal(error.code, "INVALID_CONFIG");
     assert_non_null(strstr(error.text, "security.protocol"));

@@ -167,15 +167,63 @@ static void the_environment_alone_is_checked(void **state)
     buf_init(&errors, ERRORS_MAX);
     setenv("KAFKA_PROPERTY_FETCH_WAIT_MAX_MS", "5", 1);
     setenv("KAFKA_PROPERTY_LINGER_MS", "5", 1);
-    kafka_properties_check(&errors);
+    kafka_properties_check(false, &errors);
     assert_string_equal(buf_text(&errors), "");
     setenv("KAFKA_PROPERTY_FETCH_WAIT_MAX_MS", "late", 1);
     setenv("KAFKA_PROPERTY_ACKS", "1", 1);
-    kafka_properties_check(&errors);
+    kafka_properties_check(false, &errors);
     assert_non_null(strstr(buf_text(&errors), "KAFKA_PROPERTY_FETCH_WAIT_MAX_MS: "));
     assert_non_null(
         strstr(buf_text(&errors), "KAFKA_PROPERTY_ACKS: acks is decided by Delayline\n"));
     assert_null(strstr(buf_text(&errors), "LINGER"));
+}
+
+static void msk_iam_decides_how_clients_come(void **state)
+{
+    static const char *const refused[][2] = {
+        {"SECURITY_PROTOCOL", "PLAINTEXT"},
+        {"SECURITY_PROTOCOL", "SASL_SSL"},
+        {"SASL_MECHANISM", "SCRAM-SHA-512"},
+        {"SASL_MECHANISMS", "OAUTHBEARER"},
+        {"SASL_USERNAME", "me"},
+        {"SASL_PASSWORD", "geheim"},
+        {"SASL_OAUTHBEARER_CONFIG", "principal=me"},
+        {"ENABLE_SASL_OAUTHBEARER_UNSECURE_JWT", "true"},
+    };
+    const struct kafka_settings settings = {.bootstrap_servers = "localhost:1", .iam = true};
+    (void)state;
+    setenv("KAFKA_PROPERTY_SSL_CIPHER_SUITES", "HIGH", 1);
+    rd_kafka_t *rk = open_handle(RD_KAFKA_PRODUCER, &settings);
+    assert_property(rk, "security.protocol", "sasl_ssl");
+    assert_property(rk, "sasl.mechanisms", "OAUTHBEARER");
+    rd_kafka_destroy(rk);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        char variable[64];
+        char line[128];
+        CLEANUP(buf_release) struct buf errors;
+        buf_init(&errors, ERRORS_MAX);
+        snprintf(variable, sizeof(variable), "KAFKA_PROPERTY_%s", refused[i][0]);
+        snprintf(line, sizeof(line), "%s: ", variable);
+        setenv(variable, refused[i][1], 1);
+        kafka_properties_check(true, &errors);
+        assert_non_null(strstr(buf_text(&errors), line));
+        assert_non_null(strstr(buf_text(&errors), "DELAYLINE_KAFKA_AUTHENTICATION=msk-iam\n"));
+        assert_null(strstr(buf_text(&errors), "geheim"));
+        unsetenv(variable);
+    }
+}
+
+/* Clients would wait for ever. */
+static void tokens_that_nobody_makes_are_refused(void **state)
+{
+    static const char *const lines[] = {"KAFKA_PROPERTY_SASL_MECHANISM=OAUTHBEARER needs "};
+    (void)state;
+    setenv("KAFKA_PROPERTY_SECURITY_PROTOCOL", "SASL_SSL", 1);
+    setenv("KAFKA_PROPERTY_SASL_MECHANISM", "OAUTHBEARER", 1);
+    assert_refused(RD_KAFKA_PRODUCER, &plain, lines, 1);
+    setenv("KAFKA_PROPERTY_ENABLE_SASL_OAUTHBEARER_UNSECURE_JWT", "true", 1);
+    rd_kafka_t *rk = open_handle(RD_KAFKA_PRODUCER, &plain);
+    rd_kafka_destroy(rk);
 }
 
 static void errors_have_kafkas_names(void **state)
@@ -201,6 +249,8 @@ int main(void)
         cmocka_unit_test(some_properties_are_not_the_users),
         cmocka_unit_test(what_does_not_go_together_is_said),
         cmocka_unit_test(the_environment_alone_is_checked),
+        cmocka_unit_test(msk_iam_decides_how_clients_come),
+        cmocka_unit_test(tokens_that_nobody_makes_are_refused),
         cmocka_unit_test(errors_have_kafkas_names),
     };
     return run_side_by_side(tests, ARRAY_LEN(tests));

@@ -246,8 +246,8 @@ static void what_is_refused_makes_no_consumer(void **state)
     const struct kafka_consumer_callbacks none = {NULL};
     CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, 4096);
-    assert_null(kafka_consumer_new(rig->mock.loop, rig->mock.bootstrap, "group", topics, 1, wrong,
-                                   1, &none, rig, &errors));
+    assert_null(kafka_consumer_new(rig->mock.loop, &rig->mock.at, "group", topics, 1, wrong, 1,
+                                   &none, rig, &errors));
     assert_non_null(strstr(buf_text(&errors), "session.timeout.ms: "));
 }
 

@@ -65,8 +65,8 @@ static void open_producer(struct fixture *f, const struct kafka_property *proper
 {
     struct buf errors;
     buf_init(&errors, 4096);
-    f->producer = kafka_producer_new(f->mock.loop, f->mock.bootstrap, properties, count, &callbacks,
-                                     f, &errors);
+    f->producer =
+        kafka_producer_new(f->mock.loop, &f->mock.at, properties, count, &callbacks, f, &errors);
     assert_string_equal(buf_text(&errors), "");
     assert_non_null(f->producer);
     buf_release(&errors);
@@ -225,8 +225,7 @@ static void what_is_refused_makes_no_producer(void **state)
     const struct kafka_property wrong[] = {{"no.such.property", "1"}};
     CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, 4096);
-    assert_null(
-        kafka_producer_new(f->mock.loop, f->mock.bootstrap, wrong, 1, &callbacks, f, &errors));
+    assert_null(kafka_producer_new(f->mock.loop, &f->mock.at, wrong, 1, &callbacks, f, &errors));
     assert_non_null(strstr(buf_text(&errors), "no.such.property: "));
 }
 

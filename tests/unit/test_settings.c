@@ -6,7 +6,9 @@
 
 static struct settings of_the_design(void)
 {
+    static char authentication[] = "properties";
     return (struct settings){
+        .kafka_authentication = authentication,
         .horizon_ms = 15 * MS_PER_MINUTE,
         .bucket_ms = MS_PER_MINUTE,
         .handoff_ms = 20 * MS_PER_SECOND,
@@ -64,6 +66,24 @@ static void brokers_are_hosts_and_ports(void **state)
     }
 }
 
+static void clients_come_in_one_of_two_ways(void **state)
+{
+    (void)state;
+    static char iam[] = "msk-iam";
+    static char wrong[][16] = {"", "MSK-IAM", "scram"};
+    struct settings s = of_the_design();
+    assert_false(settings_want_msk_iam(&s));
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        s.kafka_authentication = wrong[i];
+        expect(&s, CONFIG_ROUTER, "DELAYLINE_KAFKA_AUTHENTICATION must be properties or msk-iam");
+    }
+    s.kafka_authentication = iam;
+    assert_true(settings_want_msk_iam(&s));
+    CLEANUP(buf_release) struct buf errors;
+    buf_init(&errors, 4096);
+    assert_status(settings_check(&s, CONFIG_RELAY, &errors), STATUS_OK);
+}
+
 static void each_broken_relation_is_named(void **state)
 {
     (void)state;
@@ -103,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_design_holds),
         cmocka_unit_test(brokers_are_hosts_and_ports),
+        cmocka_unit_test(clients_come_in_one_of_two_ways),
         cmocka_unit_test(each_broken_relation_is_named),
         cmocka_unit_test(all_broken_relations_at_once),
     };
