@@ -165,6 +165,31 @@ static void serve_requests(struct emulator *emulator, struct http_exchange *exch
     answer_json(emulator, exchange, &body);
 }
 
+/* What a session's keys are, for who has to judge a signature that is not on a request to us. */
+static void serve_keys(struct emulator *emulator, struct http_exchange *exchange)
+{
+    static const char name[] = "access_key=";
+    struct slice query = http_exchange_request(exchange)->query;
+    const size_t len = sizeof(name) - 1;
+    bool named = query.len > len && memcmp(query.ptr, name, len) == 0;
+    const struct sts_credentials *keys =
+        named ? sts_model_find(emulator->keys, slice_from(query.ptr + len, query.len - len)) : NULL;
+    if (keys == NULL) {
+        answer_error(emulator, exchange, 404, "no such access key");
+        return;
+    }
+    struct buf body;
+    struct json_out out;
+    buf_init(&body, EMULATOR_ANSWER_BYTES_MAX);
+    json_out_init(&out, &body);
+    json_out_begin_object(&out);
+    json_out_member(&out, "secret_access_key", keys->secret_access_key);
+    json_out_member(&out, "session_token", keys->session_token);
+    json_out_member_i64(&out, "expires_ms", keys->expires_ms);
+    json_out_end_object(&out);
+    answer_json(emulator, exchange, &body);
+}
+
 /* --- commands -------------------------------------------------------------------------------- */
 
 static bool run_command(struct emulator *emulator, struct slice name, const cJSON *command,
@@ -222,6 +247,8 @@ bool control_serve(struct emulator *emulator, struct http_exchange *exchange)
         serve_stats(emulator, exchange);
     } else if (get && slice_equal_str(name, "requests")) {
         serve_requests(emulator, exchange);
+    } else if (get && slice_equal_str(name, "keys")) {
+        serve_keys(emulator, exchange);
     } else if (slice_equal_str(request->method, "DELETE") && slice_equal_str(name, "faults")) {
         faults_clear(emulator->faults);
         answer_ok(emulator, exchange);

@@ -14,6 +14,7 @@
 int inspect_envelope(int argc, char **argv);
 int inspect_delay(int argc, char **argv);
 int inspect_sign(int argc, char **argv);
+int inspect_msk_iam(int argc, char **argv);
 int inspect_endpoint(int argc, char **argv);
 
 /* What inspect --help shows. */
@@ -21,6 +22,11 @@ extern const char inspect_help[];
 
 /* All of standard input into out. false: not readable, or more than its maximum. */
 bool inspect_read_input(struct buf *out);
+#define INSPECT_LINE_BYTES_MAX (64 * 1024 * 1024)
+/* Appends the answer to a line to out; NULL, or what is wrong with it. */
+typedef const char *inspect_line_fn(struct slice line, struct buf *out);
+/* Prints the answer to each line of standard input, up to one that is wrong. Takes no arguments. */
+int inspect_each_line(int argc, char **argv, inspect_line_fn *answer);
 /* Writes out to standard output, with a newline. */
 void inspect_print(const struct buf *out);
 /* Says on standard error what is wrong; gives INSPECT_USAGE. */

@@ -1,19 +1,13 @@
 #include "tests/tools/inspect.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/types.h>
 
 #include "common/encode.h"
 #include "common/endpoint.h"
 #include "common/json.h"
 #include "common/num.h"
 #include "common/sigv4.h"
-
-#define LINE_BYTES_MAX          (64 * 1024 * 1024)
-#define AUTHORIZATION_BYTES_MAX (64 * 1024)
 
 /* One line, as the signer wants it. */
 struct job {
@@ -156,7 +150,7 @@ static const char *read_body(struct job *job, const cJSON *line)
 {
     struct slice encoded = json_get_text(line, "body_b64");
     CLEANUP(buf_release) struct buf body;
-    buf_init(&body, LINE_BYTES_MAX);
+    buf_init(&body, INSPECT_LINE_BYTES_MAX);
     if (encoded.len > 0 && decode_base64(encoded, &body) != STATUS_OK)
         return "body_b64 is not base64";
     digest_sha256(buf_slice(&body), job->request.payload_sha256);
@@ -188,35 +182,5 @@ static const char *sign_line(struct slice text, struct buf *authorization)
 
 int inspect_sign(int argc, char **argv)
 {
-    if (argc > 1)
-        return inspect_usage_error("%s takes no arguments; it reads standard input", argv[0]);
-    char *line = NULL;
-    size_t capacity = 0;
-    unsigned long number = 0;
-    int code = 0;
-    CLEANUP(buf_release) struct buf authorization;
-    buf_init(&authorization, AUTHORIZATION_BYTES_MAX);
-    for (ssize_t len; code == 0 && (len = getline(&line, &capacity, stdin)) >= 0;) {
-        number++;
-        while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
-            len--;
-        if (len == 0)
-            continue;
-        buf_clear(&authorization);
-        const char *problem = len > LINE_BYTES_MAX
-                                  ? "longer than 64 MiB"
-                                  : sign_line(slice_from(line, (size_t)len), &authorization);
-        if (problem == NULL) {
-            inspect_print(&authorization);
-        } else {
-            fprintf(stderr, "inspect: line %lu: %s\n", number, problem);
-            code = INSPECT_BAD_INPUT;
-        }
-    }
-    if (ferror(stdin)) {
-        fprintf(stderr, "inspect: standard input cannot be read\n");
-        code = INSPECT_BAD_INPUT;
-    }
-    free(line);
-    return code;
+    return inspect_each_line(argc, argv, sign_line);
 }
