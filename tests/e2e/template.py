@@ -69,6 +69,8 @@ class Template:
         if name == "Fn::Equals":
             one, other = self.resolve(argument)
             return str(one) == str(other)
+        if name == "Fn::And":
+            return all(self.resolve(argument))
         if name == "Fn::Not":
             return not self.resolve(argument)[0]
         raise NotImplementedError(name)

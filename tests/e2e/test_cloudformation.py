@@ -16,6 +16,13 @@ PARAMETERS = json.loads((FOLDER / "parameters.json").read_text())["Parameters"]
 PROGRAMS = ["router", "scheduler", "relay"]
 WITH_SASL = {"KafkaSecurityProtocol": "SASL_SSL", "KafkaCredentials": "arn:aws:secretsmanager:eu-west-1:000000000000:secret:k"}
 
+WITH_MSK_IAM = {
+    "KafkaSecurityProtocol": "SASL_SSL",
+    "KafkaSaslMechanism": "AWS_MSK_IAM",
+    "KafkaCluster": "events/0a1b-2c3d",
+    "DelayTopicPattern": "delay-*",
+}
+
 
 def data(**values):
     return Template(FOLDER / "data.yml", {**PARAMETERS, **values})
@@ -78,6 +85,31 @@ def granted(program):
                 assert action.startswith(service + ":")
                 pairs.add((action, name))
     return pairs
+
+
+def test_roles_for_msk_iam():
+    """What MSK's reference of kafka-cluster: actions wants for these requests. No emulator asks for it."""
+    cluster = "cluster/events/0a1b-2c3d"
+    idempotent = {("Connect", cluster), ("WriteDataIdempotently", cluster)}
+    topic, group = "topic/events/0a1b-2c3d/", "group/events/0a1b-2c3d/"
+    wanted = {
+        "router": idempotent
+        | {(action, topic + "delay-*") for action in ("DescribeTopic", "ReadData")}
+        | {(action, topic + "delay-dead-letter") for action in ("DescribeTopic", "WriteData")}
+        | {(action, group + "delayline-router") for action in ("DescribeGroup", "AlterGroup")},
+        "relay": idempotent | {(action, topic + "*") for action in ("DescribeTopic", "WriteData")},
+        "scheduler": set(),
+    }
+    prefix = "arn:aws:kafka:eu-west-1:000000000000:"
+    for program, pairs in wanted.items():
+        policies = services(**WITH_MSK_IAM).resources[f"{program.capitalize()}Role"]["Properties"]["Policies"]
+        got = [
+            (action.removeprefix("kafka-cluster:"), statement["Resource"].removeprefix(prefix))
+            for policy in policies if policy["PolicyName"] == "kafka"
+            for statement in policy["PolicyDocument"]["Statement"]
+            for action in statement["Action"]
+        ]
+        assert sorted(got) == sorted(pairs), program
 
 
 class Recorded:
@@ -241,13 +273,13 @@ def test_check_accepts_what_data_makes(fast_stack, monkeypatch):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("kafka", [{}, WITH_SASL], ids=["ssl", "sasl"])
+@pytest.mark.parametrize("kafka", [{}, WITH_SASL, WITH_MSK_IAM], ids=["ssl", "sasl", "msk-iam"])
 def test_a_task_is_configured_as_its_program_wants(program, kafka):
     template = services(**kafka)
     env = environment(template, program)
     secrets = {each["Name"]: "not-a-secret" for each in container(template, program).get("Secrets", [])}
     assert sorted(secrets) == (
-        ["KAFKA_PROPERTY_SASL_PASSWORD", "KAFKA_PROPERTY_SASL_USERNAME"] if kafka and program != "scheduler" else []
+        ["KAFKA_PROPERTY_SASL_PASSWORD", "KAFKA_PROPERTY_SASL_USERNAME"] if kafka is WITH_SASL and program != "scheduler" else []
     )
     answer = run(program, "--print-config", {**env, **secrets})
     assert answer.returncode == 0, answer.stderr
