@@ -28,7 +28,7 @@ static const struct config_option options[] = {
            "long, but never for more than half of what remains"),
     OPTION("LINGER_MAX", CONFIG_DURATION, linger_max_ms, "1s", 0, 10000, "and at most this long"),
     OPTION("BATCH_LINGER", CONFIG_DURATION, batch_linger_ms, "5ms", 0, 1000,
-           "a closed envelope waits so long for others of its call while calls are in flight"),
+           "what has lingered waits so long for others of its call while calls are in flight"),
     OPTION("SQS_CALLS", CONFIG_NUMBER, sqs_calls_max, "8", 1, ROUTER_CALLS_MAX,
            "calls to SQS in flight"),
     OPTION("TABLE_CALLS", CONFIG_NUMBER, table_calls_max, "8", 1, ROUTER_CALLS_MAX,

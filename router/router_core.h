@@ -54,7 +54,7 @@ struct router_limits {
     int64_t linger_min_ms;
     int64_t linger_max_ms;
     int64_t linger_permille; /* of the remaining delay */
-    int64_t batch_linger_ms; /* what is ready waits so long for company while calls are in flight */
+    int64_t batch_linger_ms; /* what has lingered waits so long while calls are in flight */
     int64_t commit_interval_ms;
     int64_t revoke_grace_ms;
     int64_t retry_base_ms;
@@ -284,7 +284,7 @@ struct router_envelope {
     int64_t second_ms;
     int64_t first_due_ms;
     int64_t written_ms; /* 0: never tried */
-    int64_t linger_ms;  /* monotonic: open until */
+    int64_t linger_ms;  /* monotonic: until then it waits for company, open or in the queue */
     int64_t ready_ms;   /* monotonic: in the queue since */
     uint32_t head;      /* records that are not durable yet */
     uint32_t tail;
@@ -310,7 +310,8 @@ struct router_queue {
     uint32_t head;
     uint32_t tail;
     uint32_t count;
-    uint64_t bytes; /* of frames */
+    uint64_t bytes;      /* of frames */
+    int64_t lingered_ms; /* monotonic: when the first of them has lingered, or earlier */
 };
 
 struct router_call {

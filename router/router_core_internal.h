@@ -35,6 +35,8 @@ void router_envelope_sort(struct router_core *c, uint32_t slot);
 
 void router_queue_push(struct router_core *c, struct router_queue *q, uint32_t slot);
 uint32_t router_queue_pop(struct router_core *c, struct router_queue *q);
+/* Its lingered_ms is exact again, after some have left it. */
+void router_queue_recount(const struct router_core *c, struct router_queue *q);
 
 /* --- offsets --------------------------------------------------------------------------------- */
 

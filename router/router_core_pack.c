@@ -103,6 +103,7 @@ static void evict(struct router_turn *t)
     bool take_near = timer_heap_next(near) <= timer_heap_next(far);
     uint32_t slot = timer_heap_pop(take_near ? near : far, TIME_NEVER);
     CHECK(slot != TIMER_HEAP_ABSENT);
+    c->envelopes[slot].linger_ms = t->now.mono.ms;
     c->stats.envelopes_evicted++;
     close_envelope(t, slot);
 }

@@ -173,6 +173,8 @@ void router_queue_push(struct router_core *c, struct router_queue *q, uint32_t s
         q->head = slot;
     else
         c->envelopes[q->tail].next = slot;
+    int64_t linger_ms = c->envelopes[slot].linger_ms;
+    q->lingered_ms = q->count == 0 ? linger_ms : MIN(q->lingered_ms, linger_ms);
     q->tail = slot;
     q->count++;
     q->bytes += c->envelopes[slot].frame_bytes;
@@ -189,4 +191,11 @@ uint32_t router_queue_pop(struct router_core *c, struct router_queue *q)
     q->count--;
     q->bytes -= c->envelopes[slot].frame_bytes;
     return slot;
+}
+
+void router_queue_recount(const struct router_core *c, struct router_queue *q)
+{
+    q->lingered_ms = TIME_NEVER;
+    for (uint32_t slot = q->head; slot != ROUTER_NONE; slot = c->envelopes[slot].next)
+        q->lingered_ms = MIN(q->lingered_ms, c->envelopes[slot].linger_ms);
 }

@@ -338,6 +338,8 @@ static void send(struct router_turn *t, enum router_service service, struct rout
         fill_sqs(t, q, call);
     else
         fill_table(t, q, call);
+    if (q->count < entries_max(c, service)) /* else the next call is worth while anyway */
+        router_queue_recount(c, q);
     if (call->count == 0)
         return; /* all of them took the short path */
     call->generation++;
@@ -350,8 +352,9 @@ static void send(struct router_turn *t, enum router_service service, struct rout
     effect->is_retry = is_retry;
 }
 
-/* When the queue is worth a call: at once if it fills one or if nothing is under way whose end
- * could be waited for, else when its head has waited long enough for company. */
+/* When the queue is worth a call: at once if it fills one or somebody waits for it, else when one
+ * of its envelopes has lingered (what was full before may wait for company as long as those that
+ * are open), and while calls are under way a little later. */
 static int64_t worth_at(const struct router_core *c, enum router_service service,
                         const struct router_queue *q)
 {
@@ -359,10 +362,13 @@ static int64_t worth_at(const struct router_core *c, enum router_service service
         return TIME_NEVER;
     const struct router_envelope *head = &c->envelopes[q->head];
     bool bytes_full = service == ROUTER_SQS && encode_base64_len(q->bytes) >= SQS_BATCH_BYTES_MAX;
-    if (q->count >= entries_max(c, service) || bytes_full || c->stopping || c->revoke.active ||
-        c->services[service].calls_in_flight == 0 || head->kind == ROUTER_LARGE)
+    if (q->count >= entries_max(c, service) || bytes_full || c->stopping || c->paused ||
+        c->revoke.active || head->kind == ROUTER_LARGE)
         return INT64_MIN;
-    return time_add(head->ready_ms, c->limits.batch_linger_ms);
+    int64_t lingered_ms = head->is_retry ? INT64_MIN : q->lingered_ms;
+    if (c->services[service].calls_in_flight == 0)
+        return lingered_ms;
+    return MAX(lingered_ms, time_add(head->ready_ms, c->limits.batch_linger_ms));
 }
 
 /* TIME_NEVER: only the end of a call can change anything. */

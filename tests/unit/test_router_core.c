@@ -60,14 +60,44 @@ static void an_envelope_lingers_by_the_remaining_delay(void **state)
     }
 }
 
-static void a_full_envelope_closes_at_once(void **state)
+enum { FULL = 48 }; /* so many records of 1 KiB make an envelope full */
+
+static void fill_envelopes(struct rig *rig, int count, int64_t delay_ms)
+{
+    for (int i = 0; i < count * FULL; i++)
+        rig_record(rig, 0, delay_ms, 1024);
+}
+
+static void full_envelopes_wait_for_company_while_they_may(void **state)
 {
     (void)state;
     struct rig *rig = rig_start(NULL);
-    for (int i = 0; i < 49; i++)
-        rig_record(rig, 0, RIG_MINUTES(2), 1024);
-    assert_int_equal(rig->sends, 1); /* 48 of them make 48 KiB */
-    assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_SHORT], 1);
+    fill_envelopes(rig, 9, RIG_MINUTES(2)); /* which may linger for a second */
+    assert_int_equal(rig->core->stats.envelopes_closed[DELAY_PATH_SHORT], 9);
+    assert_int_equal(rig->sends, 0);
+    fill_envelopes(rig, 1, RIG_MINUTES(2));
+    assert_int_equal(rig_call(rig, ROUTER_SQS)->count, 10);
+
+    rig_sleep(rig, 500);
+    fill_envelopes(rig, 1, RIG_MINUTES(2));
+    rig_answer(rig, rig_call(rig, ROUTER_SQS), ROUTER_RESULT_DONE);
+    rig_sleep(rig, 999);
+    assert_int_equal(rig->sends, 1);
+    rig_sleep(rig, 1);
+    assert_int_equal(rig->sends, 2);
+    rig_end(rig);
+}
+
+static void no_envelope_waits_for_one_that_may_wait_longer(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_start(NULL);
+    fill_envelopes(rig, 2, RIG_MINUTES(2));
+    fill_envelopes(rig, 1, 4000); /* lingers 40 ms */
+    rig_sleep(rig, 39);
+    assert_int_equal(rig->sends, 0);
+    rig_sleep(rig, 1);
+    assert_int_equal(rig_call(rig, ROUTER_SQS)->count, 3);
     rig_end(rig);
 }
 
@@ -430,7 +460,8 @@ int main(void)
         cmocka_unit_test(the_horizon_is_exact),
         cmocka_unit_test(records_of_one_second_share_an_envelope),
         cmocka_unit_test(an_envelope_lingers_by_the_remaining_delay),
-        cmocka_unit_test(a_full_envelope_closes_at_once),
+        cmocka_unit_test(full_envelopes_wait_for_company_while_they_may),
+        cmocka_unit_test(no_envelope_waits_for_one_that_may_wait_longer),
         cmocka_unit_test(packing_learns_how_well_bytes_compress),
         cmocka_unit_test(raw_bytes_and_records_have_hard_limits),
         cmocka_unit_test(a_full_pool_closes_what_lingers_shortest),
