@@ -124,6 +124,19 @@ static uint32_t open_envelope(struct router_turn *t, int64_t second_ms, int64_t 
     return slot;
 }
 
+/* A record that is due before the others takes its time from them. */
+static void hurry(struct router_turn *t, uint32_t slot, int64_t due_ms)
+{
+    struct router_core *c = t->core;
+    struct router_envelope *e = &c->envelopes[slot];
+    int64_t linger_ms = time_add(t->now.mono.ms, linger(c, time_sub(due_ms, t->now.wall.ms)));
+    e->first_due_ms = due_ms;
+    if (linger_ms >= e->linger_ms)
+        return;
+    e->linger_ms = linger_ms;
+    timer_heap_set(&c->linger[e->path].heap, slot, linger_ms);
+}
+
 static uint64_t estimate(const struct router_core *c, uint64_t raw_bytes)
 {
     return raw_bytes * c->ratio_permille / 1000;
@@ -158,7 +171,8 @@ static void pack(struct router_turn *t, const struct router_event *event, uint32
     if (slot == ROUTER_NONE)
         slot = open_envelope(t, second_ms, due_ms, path);
     struct router_envelope *e = &c->envelopes[slot];
-    e->first_due_ms = MIN(e->first_due_ms, due_ms);
+    if (due_ms < e->first_due_ms)
+        hurry(t, slot, due_ms);
     c->nodes[node].due_offset_ms = (uint16_t)(due_ms - second_ms);
     router_envelope_add(c, slot, node, event->record.bytes);
     router_turn_effect(t, ROUTER_EFFECT_APPEND)->id = router_envelope_id(c, slot);

@@ -101,6 +101,20 @@ static void no_envelope_waits_for_one_that_may_wait_longer(void **state)
     rig_end(rig);
 }
 
+static void a_record_that_is_due_first_shortens_the_wait(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_start(NULL);
+    rig_record(rig, 0, 900, 100); /* lingers 20 ms */
+    rig_record(rig, 0, 10, 100);  /* 5 ms: half of what remains */
+    assert_int_equal(rig->core->open, 1);
+    rig_sleep(rig, 4);
+    assert_int_equal(rig->sends, 0);
+    rig_sleep(rig, 1);
+    assert_int_equal(rig->sends, 1);
+    rig_end(rig);
+}
+
 static void packing_learns_how_well_bytes_compress(void **state)
 {
     (void)state;
@@ -462,6 +476,7 @@ int main(void)
         cmocka_unit_test(an_envelope_lingers_by_the_remaining_delay),
         cmocka_unit_test(full_envelopes_wait_for_company_while_they_may),
         cmocka_unit_test(no_envelope_waits_for_one_that_may_wait_longer),
+        cmocka_unit_test(a_record_that_is_due_first_shortens_the_wait),
         cmocka_unit_test(packing_learns_how_well_bytes_compress),
         cmocka_unit_test(raw_bytes_and_records_have_hard_limits),
         cmocka_unit_test(a_full_pool_closes_what_lingers_shortest),
