@@ -37,6 +37,7 @@ struct http_script {
     http_script_fn *on_request;
     void *ctx;
     bool closing;
+    bool holds;
 };
 
 static void answer_next(struct connection *c);
@@ -156,6 +157,11 @@ static bool split_request(struct connection *c, struct http_script_request *ret)
     return true;
 }
 
+static void send_answer(struct connection *c)
+{
+    CHECK(uv_timer_start(&c->timer, on_answer_time, (uint64_t)c->answer.delay_ms, 0) == 0);
+}
+
 static void answer_next(struct connection *c)
 {
     struct http_script_request request;
@@ -166,8 +172,8 @@ static void answer_next(struct connection *c)
     struct buf raw = c->answer.raw;
     c->answer = (struct http_script_answer){.raw = raw};
     c->script->on_request(c->script->ctx, &request, &c->answer);
-    if (!c->answer.silent)
-        CHECK(uv_timer_start(&c->timer, on_answer_time, (uint64_t)c->answer.delay_ms, 0) == 0);
+    if (!c->answer.silent && !c->script->holds)
+        send_answer(c);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -241,6 +247,15 @@ void http_script_free(struct http_script *script)
     while (script->connections != NULL)
         connection_close(script->connections);
     uv_close((uv_handle_t *)&script->listener, on_listener_closed);
+}
+
+void http_script_hold(struct http_script *script, bool holds)
+{
+    bool go = script->holds && !holds;
+    script->holds = holds;
+    for (struct connection *c = script->connections; go && c != NULL; c = c->next)
+        if (c->answered > 0 && !c->answer.silent && !c->writing)
+            send_answer(c);
 }
 
 const char *http_script_url(const struct http_script *script)

@@ -40,6 +40,9 @@ struct http_script *http_script_new(struct loop *loop, http_script_fn *on_reques
 /* Its handles close on the loop's next turns. */
 void http_script_free(struct http_script *script);
 
+/* While it holds, answers wait; then they go, each after its delay. */
+void http_script_hold(struct http_script *script, bool holds);
+
 const char *http_script_url(const struct http_script *script);      /* "http://127.0.0.1:34567" */
 unsigned http_script_connections(const struct http_script *script); /* accepted so far */
 
