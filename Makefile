@@ -345,7 +345,6 @@ chaos: deps-test ## kills, stops, starves and cuts off the real programs; what t
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
 	@tests/chaos/run
 
-.PHONY: chaos chaos-full
 chaos-full: deps-test ## the same with outages of 60 s at 2,000/s and a soak of 30 minutes at 5,000/s
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
 	@CHAOS_OUTAGES=sqs,dynamodb,kafka CHAOS_OUTAGE_S=60 CHAOS_OUTAGE_RATE=2000 CHAOS_SOAK_S=1800 CHAOS_SOAK_RATE=5000 CUT_OFFSETS=1500 tests/chaos/run
@@ -368,9 +367,9 @@ help: ## list the targets
 include tests/bench/bench.mk
 
 FORCE:
-.PHONY: all programs lib unit mutants purity format readme lint deps deps-build deps-native demo up down logs native-up native-down test-native e2e e2e-full differential test image clean help FORCE
-.PHONY: sim
-.PHONY: deps-test torture torture-all torture-quick tidy analyze analyzed deps-fuzz fuzz fuzz-bins fuzz-replay
+.PHONY: all programs lib unit sim mutants torture torture-all torture-quick fuzz fuzz-bins fuzz-replay purity format readme \
+  lint tidy analyze analyzed deps deps-build deps-test deps-fuzz deps-native demo up down logs native-up native-down \
+  test-native e2e e2e-full chaos chaos-full differential test image clean help FORCE
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -23,5 +23,4 @@ instructions: ## instructions of the hot paths (callgrind) against what they wer
 	@$(MAKE) --no-print-directory -s bench-bins
 	@tests/bench/instructions
 
-.PHONY: instructions
-.PHONY: bench bench-quick bench-bins
+.PHONY: bench bench-quick bench-bins instructions

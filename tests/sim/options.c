@@ -175,7 +175,8 @@ void options_print(const struct options *o)
         return;
     print_calls("SQS", &o->sqs);
     print_calls("DynamoDB", &o->dynamodb);
-    print_calls("Kafka", &o->kafka);
+    printf("# Kafka per mille: lost requests %u, lost answers %u, errors %u\n",
+           o->kafka.lost_request, o->kafka.lost_answer, o->kafka.server_error);
     printf("# received twice %u, disorder %u, empty pages %u; clocks off by up to %" PRId64 " ms\n",
            o->received_twice, o->disorder, o->empty_page, o->clock_error_ms);
     const struct options_nemesis *n = &o->nemesis;

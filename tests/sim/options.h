@@ -9,7 +9,7 @@
 
 #include "common/prng.h"
 
-/* Of one service, per thousand calls. */
+/* Of one service, per thousand calls. Kafka knows neither late ones, nor throttles, nor entries. */
 struct options_calls {
     uint32_t lost_request; /* never arrives: unknown */
     uint32_t lost_answer;  /* done, and nobody is told */

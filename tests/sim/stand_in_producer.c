@@ -203,12 +203,11 @@ static struct kafka_model_produce request_of(const struct lane *lane, const stru
 }
 
 /* A broker judges a batch as a whole: what it would refuse in one refuses all. */
-static enum kafka_model_error judge_batch(struct sim *sim, struct lane *lane, uint32_t count)
+static enum kafka_model_error judge_batch(const struct lane *lane, uint32_t count)
 {
-    struct message *message = lane->first;
+    const struct message *message = lane->first;
     if (strcmp(lane->topic, WORLD_TARGET_COMPACTED) != 0)
         return KAFKA_MODEL_NONE;
-    (void)sim;
     for (uint32_t i = 0; i < count; i++, message = message->next)
         if (slice_is_null(message->key))
             return KAFKA_MODEL_INVALID_RECORD;
@@ -230,7 +229,7 @@ static void send_batch(struct lane *lane, uint32_t count)
     struct kafka_producer *producer = lane->producer;
     struct sim *sim = producer->host->sim;
     struct kafka_model_fault fault = faults_kafka(sim);
-    enum kafka_model_error refused = judge_batch(sim, lane, count);
+    enum kafka_model_error refused = judge_batch(lane, count);
     int64_t back_ms = RETRY_MS;
     for (uint32_t i = 0; i < count; i++) {
         struct message *message = lane->first;

@@ -205,8 +205,7 @@ void stand_in_sqs_forget(struct world_queue_state *queue)
         end(queue->waiting);
 }
 
-void stand_in_sqs_watch(struct sim *sim, struct world_queue_state *queue)
+void stand_in_sqs_watch(struct world_queue_state *queue)
 {
-    (void)sim;
     queue->look = (struct sim_event){.fn = on_look, .ctx = queue};
 }

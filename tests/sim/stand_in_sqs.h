@@ -5,7 +5,7 @@
 #include "tests/sim/world.h"
 
 /* Long polls that wait at this queue are answered from now on. */
-void stand_in_sqs_watch(struct sim *sim, struct world_queue_state *queue);
+void stand_in_sqs_watch(struct world_queue_state *queue);
 /* Of a world that ends. */
 void stand_in_sqs_forget(struct world_queue_state *queue);
 

@@ -34,7 +34,7 @@ static void make_queue(struct sim *sim, struct world *world, enum world_queue wh
     size_t count = which == WORLD_DELAY_QUEUE ? 1 : which == WORLD_TIMER_QUEUE ? 2 : 4;
     queue->name = queue_names[which];
     queue->waiting_end = &queue->waiting;
-    stand_in_sqs_watch(sim, queue);
+    stand_in_sqs_watch(queue);
     struct slice name = slice_from_str(queue->name);
     CHECK(sqs_model_create_queue(world->sqs, name, attributes, count, sim->now_ms, &error));
     CHECK(sqs_model_find_queue(world->sqs, name, &queue->model, &error));
