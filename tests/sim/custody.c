@@ -15,6 +15,7 @@
 #include "tests/sim/environment.h"
 #include "tests/sim/host.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/stored.h"
 
 #define KEY_SIZE        96
 #define SHARDS          64
@@ -502,8 +503,18 @@ void custody_committed(struct sim *sim, int32_t partition, int64_t offset)
     }
 }
 
+static void check_items(struct sim *sim, const struct item *item)
+{
+    for (; item != NULL; item = item->next) {
+        struct slice pk = slice_from(item->key, (size_t)(item->sk - 1 - item->key));
+        stored_check(sim, pk, slice_from_str(item->sk), item->content.indexes, item->content.count);
+    }
+}
+
 void custody_check_residue(struct sim *sim)
 {
+    for (uint32_t i = 0; i < SHARDS; i++)
+        check_items(sim, sim->custody->shards[i].ahead);
     for (uint32_t i = 0; i < sim->ledger->count; i++)
         if (!sim->ledger->records[i]->committed)
             sim_fail(sim, "P1 residue", "the offset of record %u was never committed", i);

@@ -36,7 +36,8 @@ void custody_unsure_item(struct sim *sim, const struct ddb_value *item);
 
 /* Items that no cursor has passed yet. */
 size_t custody_items_ahead(const struct custody *custody);
-/* Once all has come to rest: nothing may be left over. */
+/* Once all has come to rest: nothing may be left over, and the items ahead of their cursors are in
+ * the table. */
 void custody_check_residue(struct sim *sim);
 
 #endif
