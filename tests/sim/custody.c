@@ -17,10 +17,9 @@
 #include "tests/sim/ledger.h"
 #include "tests/sim/stored.h"
 
-#define KEY_SIZE        96
-#define SHARDS          64
-#define SEQUENCES_MS    SQS_MODEL_DEDUPLICATION_MS
-#define LIVES_A_MESSAGE 8
+#define KEY_SIZE     96
+#define SHARDS       64
+#define SEQUENCES_MS SQS_MODEL_DEDUPLICATION_MS
 /* The straggler pass of a bucket rides on the one so many later (a straggler delay of two). */
 #define STRAGGLER_BUCKETS 3
 /* Clocks of router and scheduler that are both wrong by what is not corrected, and a Date's
@@ -42,8 +41,9 @@ struct custody_message {
     bool gone;
     uint32_t shard; /* of a tick */
     int64_t bucket;
-    uint64_t lives[LIVES_A_MESSAGE]; /* that have received it: host and life */
+    uint64_t *lives; /* that have received it: host and life */
     uint32_t life_count;
+    uint32_t life_capacity;
 };
 
 struct handle {
@@ -120,6 +120,7 @@ void custody_free(struct custody *c)
     for (struct custody_message *m = c->all_messages; m != NULL;) {
         struct custody_message *next = m->next;
         mem_free(m->content.indexes);
+        mem_free(m->lives);
         mem_free(m);
         m = next;
     }
@@ -287,8 +288,11 @@ static void note_life(struct sim *sim, struct custody_message *m, const struct h
     for (uint32_t i = 0; i < m->life_count; i++)
         if (m->lives[i] == life)
             return;
-    if (m->life_count < LIVES_A_MESSAGE)
-        m->lives[m->life_count++] = life;
+    if (m->life_count == m->life_capacity) {
+        m->life_capacity = MAX(4, 2 * m->life_capacity);
+        m->lives = mem_realloc(m->lives, m->life_capacity * sizeof(*m->lives));
+    }
+    m->lives[m->life_count++] = life;
     for (uint32_t i = 0; i < m->content.count; i++)
         record_at(sim, &m->content, i)->held++;
 }
