@@ -1,5 +1,6 @@
 #include "common/http.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -298,6 +299,9 @@ static int on_curl_timer(CURLM *multi, long timeout_ms, void *ctx)
 struct http *http_new(struct loop *loop, const struct http_options *options)
 {
     CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    /* curl 7.88.1 goes on when OpenSSL could not begin, and OpenSSL's next call follows a NULL. */
+    if (OSSL_LIB_CTX_get0_global_default() == NULL)
+        mem_exhausted("OpenSSL", 0);
     struct http *http = mem_calloc(1, sizeof(*http));
     http->loop = loop;
     http->options = *options;
