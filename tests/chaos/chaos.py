@@ -17,6 +17,10 @@ SETTINGS = {**s.FAST, "DELAYLINE_HORIZON": "7s", "DELAYLINE_HANDOFF": "4s"}
 LEASE_S = 2  # half a handoff
 VISIBILITY_S = 3  # less than a handoff
 DELAY = "0..10s"
+LONG_SHARE = 0.3  # of those, with a horizon of 7 s
+# Of writes to the table of which three in ten go wrong now and then, so many at most fail in each try that there is time for
+# before the cut-off: a second, with waits that begin with 50 ms and double. 0.3 ** 4 is 0.8 %, but they come in batches.
+UNLUCKY_SHARE = 0.1
 RATE = 100 if s.NATIVE else 300
 
 # A series that says that a replica has its share of the work.
@@ -118,9 +122,9 @@ class Trial:
         self.note(what, begin_ms, s.now_ms(), wait_s, records)
 
     @contextlib.contextmanager
-    def aws_fault(self, what, wait_s=RELAY_WAIT_S, most=None):
+    def aws_fault(self, what, most, wait_s=RELAY_WAIT_S):
         """Of the router's calls. What it wrote to the table and was not told of before the cut-off takes the short path,
-        too: those records are its own count, which `most` bounds."""
+        too: those records are its own count, which must not be above `most`."""
         begin_ms = s.now_ms()
         yield
         end_ms = s.now_ms()
@@ -128,16 +132,22 @@ class Trial:
         s.wait_until("everything stored", 40, lambda: self.is_stored(routers), 0.05)
         again = sum(router["delayline_fallback_records_total"] for router in map(s.metrics, routers))
         print(f"{what}: {again:.0f} records decided again")
-        if most is not None:
-            assert again <= most, f"{again} records decided again, expected {most} at most"
+        assert again <= most, f"{again} records decided again, expected {most} at most"
         self.note(what, begin_ms, end_ms, wait_s, again)
+
+    def to_table(self, seconds):
+        """Records that come for the table in so long."""
+        return seconds * self.rate * LONG_SHARE
 
     def routers(self):
         programs = [p for p in self.stack.programs if p.name == "router" and p.process.poll() is None]
         return [*self.stack.admins("router"), *(p.admin() for p in programs)]
 
     def is_stored(self, routers):
-        seen = [s.metrics(router) for router in routers]
+        try:
+            seen = [s.metrics(router) for router in routers]
+        except OSError:  # no descriptor for who asks, at this instant
+            return False
         taken = sum(router["delayline_records_taken_total"] for router in seen)
         return taken >= self.records and not any(router["delayline_in_flight_records"] for router in seen)
 

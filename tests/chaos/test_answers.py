@@ -9,7 +9,6 @@ SENDS = ("SendMessageBatch",)
 BATCHES = ("SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
 DYNAMODB = ("BatchWriteItem", "Query", "UpdateItem", "GetItem")  # nothing else is asked all the time
 EVERYTHING = chaos.SQS + DYNAMODB
-LONG_SHARE = 0.3  # of delays from 0 to 10 s, with a horizon of 7 s
 BLOCKED_S = 5  # DELAYLINE_ROUTER_BLOCKED_RETRY
 
 # What goes wrong with which calls.
@@ -45,7 +44,7 @@ def test_answers(new_stack, name, per_mille):
     trial.wait_for_deliveries(100)
     seconds = 5 if per_mille < 1000 else 3
     # Those that were on their way to the table, and what came meanwhile; it takes up to five seconds to try it again.
-    most = (seconds + BLOCKED_S) * trial.rate * LONG_SHARE
+    most = trial.to_table(seconds + BLOCKED_S)
     with trial.aws_fault(name, most=most):
         chaos.fail(stack, operations, per_mille=per_mille, **what)
         chaos.last_for(seconds)

@@ -42,7 +42,7 @@ def test_cut_at_every_byte(new_stack):
         for name in OPERATIONS
         for first in (0, 1)
     ]
-    with trial.aws_fault("cut answers"):
+    with trial.aws_fault("cut answers", most=trial.to_table(seconds) * chaos.UNLUCKY_SHARE):
         stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
         s.wait_until("a cut at every offset", seconds, lambda: is_complete(stack), 0.2)
         fired = chaos.heal(stack)

@@ -55,6 +55,9 @@ def test_blocked_reader(new_stack, program):
     assert code == 0 and seconds < 10
 
 
+DROPS_S = 4
+
+
 def descriptors(program):
     return len(os.listdir(f"/proc/{program.process.pid}/fd"))
 
@@ -81,9 +84,9 @@ def test_few_descriptors(new_stack, program, limit):
 
 def cut_connections(stack, trial):
     chaos.wait_for_calls(stack, "DeleteMessageBatch", 5)  # the admin port may not get a descriptor
-    with trial.aws_fault("drops"):
+    with trial.aws_fault("drops", most=trial.to_table(DROPS_S) * chaos.UNLUCKY_SHARE):
         chaos.fail(stack, chaos.SQS + chaos.DYNAMODB, per_mille=300, action="drop")
-        chaos.last_for(4)
+        chaos.last_for(DROPS_S)
         chaos.heal(stack)
 
 

@@ -8,7 +8,6 @@ from proxy import Proxy
 
 PROGRAMS = ("router", "scheduler", "relay")
 BAD_S = 6
-LONG_SHARE = 0.3  # of delays from 0 to 10 s, with a horizon of 7 s
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def test_answers(new_stack, new_proxy, program, mode):
         chaos.wait_for_partitions(one)
     trial = chaos.Trial(stack)
     trial.wait_for_work(one)
-    most = trial.rate * (BAD_S + 1) * LONG_SHARE if program == "router" else 0
+    most = trial.to_table(BAD_S + 1) if program == "router" else 0
     with trial.aws_fault(f"{mode} answers to the {program}", most=most):
         proxy.set_mode(mode)
         chaos.last_for(BAD_S)
