@@ -89,7 +89,7 @@ LIB       := $(BUILD)/libdelayline.a
 # Modules that may touch the operating system; every other one is pure, and `make purity` proves it.
 IO_SRCS := $(addprefix common/,loop.c http.c http_request.c aws_credentials.c aws_credentials_local.c aws_credentials_fetch.c \
              aws_credentials_container.c aws_credentials_web_identity.c aws_credentials_imds.c \
-             aws_client.c aws_services.c aws_settings.c sqs.c dynamodb.c config.c config_foreign.c log.c admin.c admin_ask.c program.c program_metrics.c table_setup.c \
+             aws_client.c aws_services.c aws_settings.c sqs.c dynamodb.c config.c config_foreign.c log.c admin.c admin_ask.c program.c program_emf.c program_metrics.c table_setup.c \
              dependency_check.c kill_point.c) \
            $(wildcard common/kafka_*.c) $(wildcard $(PROGRAMS:%=%/*_shell*.c) $(PROGRAMS:%=%/*_config.c))
 PURE_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(filter-out $(IO_SRCS),$(LIB_SRCS)))
@@ -251,7 +251,7 @@ PURE_ALLOWED := mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|casecmp
   |(EVP|HMAC|SHA256|MD5|OPENSSL|CRYPTO)_.*|SHA256|MD5|HMAC|crc32(_z)?|ZSTD_.*|cJSON_.*
 CORE_ALLOWED := mem(cpy|move|set|cmp)|strcmp|__mem(cpy|move|set)_chk|strlen|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
 # Headers of I/O, and the pure modules that take a plain type out of one.
-IO_HEADERS := loop http kafka log admin program table_setup dependency_check
+IO_HEADERS := loop http kafka log admin program program_emf table_setup dependency_check
 SEES_LOOP  := aws_credentials_wire aws_identity aws_metrics
 empty :=
 space := $(empty) $(empty)

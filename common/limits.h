@@ -57,6 +57,12 @@
  * behind. Fifty calls a second are no load for a service that takes thousands, and 500 messages. */
 #define CLIENT_RATE_LEAST_PER_S 50.0
 
+/* CloudWatch's embedded metric format, from its specification. */
+#define EMF_METRICS_MAX         100 /* of a line */
+#define EMF_VALUES_MAX          100 /* of a histogram */
+#define EMF_NAMESPACE_BYTES_MAX 255
+#define EMF_MEMBERS_BYTES_MAX   (15 * KIB) /* of a line; container engines cut lines at 16 KiB */
+
 /* Shards: more would cost more in ticks and cursor moves than they spread. */
 #define SHARDS_MAX 256
 

@@ -189,21 +189,35 @@ void log_flush(struct log *log)
     log->pending.len = rest.len;
 }
 
-static void write_line(struct log *log, struct slice line)
+static bool write_line(struct log *log, struct slice line)
 {
     log_flush(log);
     size_t written = 0;
-    if (log->pending.len == 0 && !write_some(log->fd, line.ptr, line.len, &written)) {
-        log->dropped++;
-        return;
-    }
+    if (log->pending.len == 0 && !write_some(log->fd, line.ptr, line.len, &written))
+        return false;
     if (written == line.len)
-        return;
-    if (log->pending.len + line.len - written > PENDING_BYTES_MAX) {
-        log->dropped++;
-        return;
-    }
+        return true;
+    if (log->pending.len + line.len - written > PENDING_BYTES_MAX)
+        return false;
     buf_append(&log->pending, line.ptr + written, line.len - written);
+    return true;
+}
+
+static void begin_line(struct log *log, enum log_level level, const char *event)
+{
+    char time[NUM_RFC3339_SIZE];
+    num_format_rfc3339(loop_wall_ms(), time);
+    buf_clear(&log->line);
+    buf_printf(&log->line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"",
+               time, level_names[level], log->program, event);
+}
+
+static bool end_line(struct log *log)
+{
+    buf_append_str(&log->line, "}\n");
+    bool is_kept = !log->line.overflow && write_line(log, buf_slice(&log->line));
+    log->dropped += !is_kept;
+    return is_kept;
 }
 
 void log_write(struct log *log, enum log_level level, const char *event,
@@ -211,19 +225,17 @@ void log_write(struct log *log, enum log_level level, const char *event,
 {
     if (level < log->least)
         return;
-    char time[NUM_RFC3339_SIZE];
-    num_format_rfc3339(loop_wall_ms(), time);
-    struct buf *line = &log->line;
-    buf_clear(line);
-    buf_printf(line, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%s\",\"event\":\"%s\"", time,
-               level_names[level], log->program, event);
+    begin_line(log, level, event);
     for (size_t i = 0; i < count; i++)
-        append_field(line, &fields[i]);
-    buf_append_str(line, "}\n");
-    if (line->overflow)
-        log->dropped++;
-    else
-        write_line(log, buf_slice(line));
+        append_field(&log->line, &fields[i]);
+    (void)end_line(log); /* counted */
+}
+
+bool log_write_members(struct log *log, const char *event, struct slice members)
+{
+    begin_line(log, LOG_INFO, event);
+    buf_append_slice(&log->line, members);
+    return end_line(log);
 }
 
 void log_error(struct log *log, const char *event, const struct error *error)

@@ -45,6 +45,9 @@ void log_write(struct log *log, enum log_level level, const char *event,
               sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field))
 /* kind, code, http_status and text of an error. */
 void log_error(struct log *log, const char *event, const struct error *error);
+/* A line with these members, JSON with a comma before each, instead of fields. Whatever the least
+ * level is, since it was asked for. False: it was dropped. */
+NODISCARD bool log_write_members(struct log *log, const char *event, struct slice members);
 /* Tries to write lines that a slow reader has left waiting; log_write does so too. */
 void log_flush(struct log *log);
 /* Lines that were dropped. */

@@ -9,8 +9,6 @@
 #include "common/check.h"
 #include "common/mem.h"
 
-#define NUMBER_SIZE 32
-
 struct metric {
     struct metric *next; /* of the same family, in order of arrival */
     const struct metric_spec *spec;
@@ -113,6 +111,24 @@ void metric_observe(struct metric *metric, double value)
     metric->value += value;
 }
 
+const struct metric *metrics_first(const struct metrics *metrics, const char *family)
+{
+    const struct family *f = metrics->first;
+    while (f != NULL && strcmp(f->spec->name, family) != 0)
+        f = f->next;
+    return f == NULL ? NULL : f->first;
+}
+
+const struct metric *metric_next(const struct metric *metric)
+{
+    return metric->next;
+}
+
+struct metric_view metric_view(const struct metric *metric)
+{
+    return (struct metric_view){metric->spec, metric->labels, metric->value, metric->bucket_counts};
+}
+
 /* --- text format ----------------------------------------------------------------------------- */
 
 static void append_escaped(struct buf *out, const char *text, bool quotes)
@@ -134,19 +150,18 @@ void metrics_label(struct buf *out, const char *name, const char *value)
     buf_append_byte(out, '"');
 }
 
-/* The shortest text that reads back as the same number. */
-static void format_number(double value, char text[NUMBER_SIZE])
+void metric_format(double value, char text[METRIC_NUMBER_SIZE])
 {
     if (isnan(value)) {
-        snprintf(text, NUMBER_SIZE, "NaN");
+        snprintf(text, METRIC_NUMBER_SIZE, "NaN");
         return;
     }
     if (isinf(value)) {
-        snprintf(text, NUMBER_SIZE, value > 0 ? "+Inf" : "-Inf");
+        snprintf(text, METRIC_NUMBER_SIZE, value > 0 ? "+Inf" : "-Inf");
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, NUMBER_SIZE, "%.*g", digits, value);
+        snprintf(text, METRIC_NUMBER_SIZE, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             return;
     }
@@ -156,17 +171,17 @@ static void format_number(double value, char text[NUMBER_SIZE])
 static void print_sample(struct buf *out, const struct metric *metric, const char *suffix,
                          const double *bound, double value)
 {
-    char number[NUMBER_SIZE];
+    char number[METRIC_NUMBER_SIZE];
     buf_printf(out, "%s%s", metric->spec->name, suffix);
     if (metric->labels[0] != '\0' || bound != NULL) {
         buf_printf(out, "{%s", metric->labels);
         if (bound != NULL) {
-            format_number(*bound, number);
+            metric_format(*bound, number);
             buf_printf(out, "%sle=\"%s\"", metric->labels[0] != '\0' ? "," : "", number);
         }
         buf_append_byte(out, '}');
     }
-    format_number(value, number);
+    metric_format(value, number);
     buf_printf(out, " %s\n", number);
 }
 

@@ -44,6 +44,24 @@ RETURNS_NONNULL struct metric *metrics_get(struct metrics *metrics, const struct
 void metric_set(struct metric *metric, double value); /* gauges, and counters kept elsewhere */
 void metric_observe(struct metric *metric, double value);
 
+/* To read the registry otherwise than as text: the series of a family in order of arrival. NULL: no
+ * such family, no more of it. */
+const struct metric *metrics_first(const struct metrics *metrics, const char *family);
+const struct metric *metric_next(const struct metric *metric);
+struct metric_view {
+    const struct metric_spec *spec;
+    const char *labels;
+    double value; /* of a histogram: the sum */
+    const uint64_t
+        *bucket_counts; /* histograms: not cumulative, bucket_count and +Inf; else NULL */
+};
+/* As it is now; points into the registry. */
+struct metric_view metric_view(const struct metric *metric);
+
+/* The shortest text that reads back as the same number. */
+#define METRIC_NUMBER_SIZE 32
+void metric_format(double value, char text[METRIC_NUMBER_SIZE]);
+
 /* Appends name="value", escaped, with a comma before it unless out is empty. */
 void metrics_label(struct buf *out, const char *name, const char *value);
 void metrics_print(const struct metrics *metrics, struct buf *out);

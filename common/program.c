@@ -12,6 +12,7 @@
 #include "common/kafka.h"
 #include "common/limits.h"
 #include "common/mem.h"
+#include "common/program_emf.h"
 #include "common/program_metrics.h"
 
 extern const char delayline_version[];
@@ -55,6 +56,7 @@ struct program {
     struct metrics *metrics;
     struct program_metrics *own_metrics;
     struct admin *admin;
+    struct program_emf *emf;
     void *shell;
 
     struct loop_timer *timer; /* the next check, or the end of the grace time */
@@ -96,6 +98,8 @@ static void close_all(void *ctx)
     if (p->stage == STAGE_CLOSING)
         return;
     p->stage = STAGE_CLOSING;
+    program_emf_end(p->emf);
+    p->emf = NULL;
     admin_free(p->admin);
     p->admin = NULL;
     loop_timer_free(p->timer);
@@ -264,15 +268,23 @@ static void on_ready_asked(void *ctx, struct buf *reasons)
     UNREACHABLE();
 }
 
-static void on_metrics_asked(void *ctx, struct buf *out)
+/* But for what is measured from one reading of /metrics to the next. */
+static void update_metrics(void *ctx)
 {
     struct program *p = ctx;
     CLEANUP(buf_release) struct buf reasons;
     buf_init(&reasons, OUTPUT_BYTES_MAX);
     on_ready_asked(p, &reasons);
-    program_metrics_update(p->own_metrics, p->loop, p->log, reasons.len == 0);
+    program_metrics_set_ready(p->own_metrics, reasons.len == 0);
     if (p->ops->metrics != NULL)
         p->ops->metrics(p->shell);
+}
+
+static void on_metrics_asked(void *ctx, struct buf *out)
+{
+    struct program *p = ctx;
+    program_metrics_update(p->own_metrics, p->loop, p->log);
+    update_metrics(p);
     metrics_print(p->metrics, out);
 }
 
@@ -316,10 +328,14 @@ static void open_all(struct program *p, const void *config)
     p->shell = p->ops->new (p, config, &p->problems);
     if (!p->check_only)
         open_admin(p, &p->problems);
-    if (p->problems.len > 0)
+    if (p->problems.len > 0) {
         end_with(p, EXIT_CODE_CONFIG);
-    else
-        loop_defer(p->loop, begin_check, p);
+        return;
+    }
+    if (!p->check_only)
+        p->emf = program_emf_new(p->loop, p->log, p->metrics, p->settings, p->ops->emf,
+                                 update_metrics, p);
+    loop_defer(p->loop, begin_check, p);
 }
 
 /* Memory holds keys and records, not all of them in our hands: the environment, curl, librdkafka.

@@ -17,6 +17,7 @@
 
 #include "common/buf.h"
 #include "common/config.h"
+#include "common/emf.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/metrics.h"
@@ -75,6 +76,9 @@ struct program_ops {
 
     /* Brings gauges in program_metrics up to date before they are printed. NULL: none to do. */
     void (*metrics)(void *shell);
+
+    /* Which of them go to CloudWatch, besides what all programs tell. */
+    const struct emf_table *emf;
 };
 
 #define PROGRAM_CLOSE_MS 2000

@@ -91,8 +91,12 @@ static double seconds(struct timeval t)
     return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-void program_metrics_update(struct program_metrics *m, struct loop *loop, const struct log *log,
-                            bool ready)
+void program_metrics_set_ready(struct program_metrics *m, bool ready)
+{
+    metric_set(m->metrics[READY], ready);
+}
+
+void program_metrics_update(struct program_metrics *m, struct loop *loop, const struct log *log)
 {
     size_t resident_bytes;
     struct rlimit descriptors;
@@ -106,5 +110,4 @@ void program_metrics_update(struct program_metrics *m, struct loop *loop, const 
         metric_set(m->metrics[CPU_SECONDS], seconds(usage.ru_utime) + seconds(usage.ru_stime));
     metric_set(m->metrics[LOOP_LAG], (double)loop_take_lag_ms(loop) / (double)MS_PER_SECOND);
     metric_set(m->metrics[LOG_DROPPED], (double)log_dropped(log));
-    metric_set(m->metrics[READY], ready);
 }

@@ -15,8 +15,8 @@ struct program_metrics *program_metrics_new(struct metrics *metrics, const char 
                                             const char *version);
 void program_metrics_free(struct program_metrics *m);
 
-/* Reads everything anew. */
-void program_metrics_update(struct program_metrics *m, struct loop *loop, const struct log *log,
-                            bool ready);
+/* Reads everything anew, and begins to measure the loop's lag anew. */
+void program_metrics_update(struct program_metrics *m, struct loop *loop, const struct log *log);
+void program_metrics_set_ready(struct program_metrics *m, bool ready);
 
 #endif

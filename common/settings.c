@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/emf.h"
 #include "common/limits.h"
 #include "common/num.h"
 #include "common/timeval.h"
@@ -64,6 +65,11 @@ static const struct config_option options[] = {
            0, 0, "address of /healthz, /readyz and /metrics; port 0 picks one and logs it"),
     OPTION("DELAYLINE_LOG_LEVEL", CONFIG_EVERYONE, CONFIG_TEXT, log_level, "info", 0, 0,
            "debug, info, warn or error"),
+    OPTION("DELAYLINE_EMF_NAMESPACE", CONFIG_EVERYONE, CONFIG_TEXT, emf_namespace, "", 0, 0,
+           "CloudWatch namespace: some metrics go there by the log, in embedded metric format; "
+           "empty: none do"),
+    OPTION("DELAYLINE_EMF_INTERVAL", CONFIG_EVERYONE, CONFIG_DURATION, emf_interval_ms, "1m", 1000,
+           MS_PER_HOUR, "how often"),
     OPTION("DELAYLINE_CORE_DUMPS", CONFIG_EVERYONE, CONFIG_BOOL, core_dumps, "false", 0, 0,
            "allow core dumps and debuggers: they show keys and records"),
 };
@@ -126,6 +132,11 @@ enum status settings_check(const struct settings *s, enum config_program program
                            struct buf *errors)
 {
     size_t before = errors->len;
+    require(s->emf_namespace == NULL || s->emf_namespace[0] == '\0' ||
+                emf_namespace_check(s->emf_namespace) == STATUS_OK,
+            errors,
+            "DELAYLINE_EMF_NAMESPACE must be 1 to 255 letters, digits, spaces or .-_/#: and begin "
+            "neither with a colon nor with AWS/");
     if (((unsigned)program & KAFKA_PROGRAMS) != 0 && s->bootstrap_servers != NULL)
         check_brokers(s->bootstrap_servers, errors);
     if (((unsigned)program & KAFKA_PROGRAMS) != 0)

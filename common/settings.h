@@ -26,6 +26,8 @@ struct settings {
     int64_t stop_grace_ms; /* from SIGTERM to giving up */
     char *admin_address;
     char *log_level;
+    char *emf_namespace; /* empty: no metrics in the log */
+    int64_t emf_interval_ms;
     bool core_dumps;
 };
 

@@ -266,5 +266,6 @@ struct program_ops relay_shell_ops(const struct config_table *tables, size_t tab
         .free = shell_free,
         .ready = shell_ready,
         .metrics = relay_shell_metrics,
+        .emf = &relay_shell_emf,
     };
 }

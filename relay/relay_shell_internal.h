@@ -142,6 +142,7 @@ const char *relay_shell_refusal_code(enum relay_refusal refusal);
 struct relay_series *relay_series_new(struct metrics *metrics);
 void relay_series_free(struct relay_series *series);
 void relay_series_observe(struct relay_series *series, enum relay_queue queue, int64_t error_ms);
+extern const struct emf_table relay_shell_emf;
 void relay_shell_metrics(void *shell);
 /* Writes a line for every counter that should not move and did, at most once a second. */
 void relay_shell_alarms(struct relay_shell *s);

@@ -23,6 +23,21 @@ static const struct metric_spec specs[FAMILY_COUNT] = {RELAY_METRICS(METRICS_SPE
 static const struct metric_spec counter_specs[] = {RELAY_COUNTERS(X)};
 #undef X
 
+/* What goes to CloudWatch. */
+static const struct emf_metric to_cloudwatch[] = {
+    {.name = "RecordsDelivered",
+     .unit = "Count",
+     .family = "delayline_records_total",
+     .label = "outcome=\"delivered\""},
+    {.name = "DeadLettered", .unit = "Count", .family = "delayline_dead_lettered_total"},
+    {.name = "DelayError", .unit = "Seconds", .family = "delayline_delay_error_seconds"},
+    {.name = "BudgetUsed",
+     .unit = "Percent",
+     .family = "delayline_held_bytes",
+     .whole = "delayline_budget_bytes"},
+};
+const struct emf_table relay_shell_emf = {to_cloudwatch, ARRAY_LEN(to_cloudwatch)};
+
 #define LABELS_SIZE 64
 
 /* Looked up once: this one is on the hot path. */

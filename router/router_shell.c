@@ -324,5 +324,6 @@ struct program_ops router_shell_ops(const struct config_table *tables, size_t ta
         .free = shell_free,
         .ready = shell_ready,
         .metrics = router_shell_metrics,
+        .emf = &router_shell_emf,
     };
 }

@@ -116,6 +116,7 @@ void router_shell_check(void *shell);
 
 /* --- router_shell_metrics.c ------------------------------------------------------------------ */
 
+extern const struct emf_table router_shell_emf;
 void router_shell_metrics(void *shell);
 
 #endif

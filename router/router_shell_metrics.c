@@ -7,6 +7,14 @@
 enum family { ROUTER_METRICS(METRICS_ENUM) FAMILY_COUNT };
 static const struct metric_spec specs[FAMILY_COUNT] = {ROUTER_METRICS(METRICS_SPEC)};
 
+/* What goes to CloudWatch. */
+static const struct emf_metric to_cloudwatch[] = {
+    {.name = "RecordsTaken", .unit = "Count", .family = "delayline_records_taken_total"},
+    {.name = "DeadLettered", .unit = "Count", .family = "delayline_dead_lettered_total"},
+    {.name = "ConsumerLag", .unit = "Count", .family = "delayline_kafka_lag_records"},
+};
+const struct emf_table router_shell_emf = {to_cloudwatch, ARRAY_LEN(to_cloudwatch)};
+
 /* A counter of the core and the series that shows it. */
 struct series {
     enum family metric;

@@ -267,4 +267,5 @@ const struct program_ops scheduler_program = {
     .free = shell_free,
     .ready = scheduler_shell_ready,
     .metrics = scheduler_shell_metrics,
+    .emf = &scheduler_shell_emf,
 };

@@ -136,6 +136,7 @@ void scheduler_shell_check(void *shell);
 
 /* --- scheduler_shell_metrics.c --------------------------------------------------------------- */
 
+extern const struct emf_table scheduler_shell_emf;
 void scheduler_shell_metrics(void *shell);
 void scheduler_shell_ready(void *shell, struct buf *reasons);
 

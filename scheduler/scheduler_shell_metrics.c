@@ -8,6 +8,20 @@
 enum family { SCHEDULER_METRICS(METRICS_ENUM) FAMILY_COUNT };
 static const struct metric_spec specs[FAMILY_COUNT] = {SCHEDULER_METRICS(METRICS_SPEC)};
 
+/* What goes to CloudWatch. */
+static const struct emf_metric to_cloudwatch[] = {
+    {.name = "RecordsDispatched",
+     .unit = "Count",
+     .family = "delayline_records_total",
+     .label = "outcome=\"dispatched\""},
+    {.name = "Stragglers", .unit = "Count", .family = "delayline_stragglers_total"},
+    {.name = "CursorLag",
+     .unit = "Seconds",
+     .family = "delayline_cursor_lag_seconds",
+     .fold = EMF_LARGEST},
+};
+const struct emf_table scheduler_shell_emf = {to_cloudwatch, ARRAY_LEN(to_cloudwatch)};
+
 static void set(struct scheduler_shell *shell, enum family family, const char *labels, double value)
 {
     metric_set(metrics_get(program_metrics(shell->program), &specs[family], labels), value);

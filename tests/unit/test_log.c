@@ -95,6 +95,18 @@ static void a_line_has_its_fields(void **state)
     assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(line, "key")));
 }
 
+static void a_line_of_members_has_no_level(void **state)
+{
+    struct fixture *f = *state;
+    struct log *log = log_new("router", LOG_ERROR);
+    assert_true(log_write_members(log, "metrics", slice_from_str(",\"a\":{\"b\":[1.5]}")));
+    CLEANUP(json_freep) cJSON *line = parse_only_line(f);
+    log_free(log);
+    assert_slice_equal(json_get_text(line, "program"), "router");
+    assert_slice_equal(json_get_text(line, "event"), "metrics");
+    assert_int_equal(cJSON_GetArraySize(json_get_array(json_get_object(line, "a"), "b")), 1);
+}
+
 static void an_error_is_told_whole(void **state)
 {
     struct fixture *f = *state;
@@ -205,8 +217,9 @@ static void a_reader_that_went_away_is_survived(void **state)
     close(f->reader);
     f->reader = -1;
     log_event(log, LOG_INFO, "event", LOG_NUMBER("number", 1));
+    assert_false(log_write_members(log, "metrics", slice_from_str(",\"a\":1")));
     restore(f);
-    assert_int_equal(log_dropped(log), 1);
+    assert_int_equal(log_dropped(log), 2);
     log_free(log);
 }
 
@@ -227,6 +240,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN); /* as loop_new does */
     const struct CMUnitTest tests[] = {
         TEST(a_line_has_its_fields),
+        TEST(a_line_of_members_has_no_level),
         TEST(an_error_is_told_whole),
         cmocka_unit_test(what_cannot_be_printed_is_escaped),
         cmocka_unit_test(long_text_is_cut_between_characters),

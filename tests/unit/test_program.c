@@ -27,6 +27,7 @@ struct toy {
     struct program *program;
     struct loop_timer *timer;
     int checks;
+    int updates;
 };
 
 struct toy_config {
@@ -122,6 +123,17 @@ static void toy_ready(void *shell, struct buf *reasons)
     (void)reasons;
 }
 
+static void toy_metrics(void *shell)
+{
+    static const struct metric_spec spec = {.name = "toy_updates_total", .type = METRIC_COUNTER};
+    struct toy *toy = shell;
+    metric_set(metrics_get(program_metrics(toy->program), &spec, ""), ++toy->updates);
+}
+
+static const struct emf_metric to_cloudwatch[] = {
+    {.name = "Updates", .unit = "Count", .family = "toy_updates_total"}};
+static const struct emf_table toy_emf = {to_cloudwatch, ARRAY_LEN(to_cloudwatch)};
+
 static void toy_validate(const void *config, struct buf *errors)
 {
     const struct toy_config *c = config;
@@ -151,6 +163,8 @@ static struct program_ops ops = {
     .close = toy_close,
     .free = toy_free,
     .ready = toy_ready,
+    .metrics = toy_metrics,
+    .emf = &toy_emf,
 };
 
 struct result {
@@ -317,6 +331,35 @@ static void what_is_away_at_start_is_waited_for(void **state)
     release(&r);
 }
 
+static void metrics_go_to_the_log_if_asked_for(void **state)
+{
+    struct result r;
+    (void)state;
+    run(&r, GOOD, "");
+    assert_null(strstr(buf_text(&r.out), "_aws"));
+    release(&r);
+
+    setenv("DELAYLINE_EMF_NAMESPACE", "Delayline/toy", 1);
+    setenv("DELAYLINE_EMF_INTERVAL", "1s", 1);
+    setenv("DELAYLINE_STOP_GRACE", "1600ms", 1); /* the first line comes within 1.5 s */
+    run(&r, NEVER_IDLE, "");
+    assert_int_equal(r.exit_code, 0);
+    ASSERT_EVENTS(&r, "stopping", "metrics", "grace_time_over", "metrics", "toy_closing");
+    assert_non_null(strstr(buf_text(&r.out), "\"Namespace\":\"Delayline/toy\""));
+    assert_non_null(strstr(buf_text(&r.out), "},\"Ready\":0,\"Updates\":1}\n"));
+    assert_non_null(strstr(buf_text(&r.out), "\"Unit\":\"Count\"}]}]},\"Updates\":1}\n"));
+    release(&r);
+
+    run(&r, GOOD, "--check");
+    assert_null(strstr(buf_text(&r.out), "_aws"));
+    release(&r);
+    setenv("DELAYLINE_LOG_LEVEL", "error", 1); /* has no say in it */
+    run(&r, GOOD, "");
+    assert_null(strstr(buf_text(&r.out), "toy_closing"));
+    ASSERT_EVENTS(&r, "metrics");
+    release(&r);
+}
+
 static void mistakes_are_told_all_at_once(void **state)
 {
     struct result r;
@@ -326,6 +369,7 @@ static void mistakes_are_told_all_at_once(void **state)
     setenv("DELAYLINE_LOG_LEVEL", "loud", 1);
     setenv("DELAYLINE_BUCKET", "7m", 1);
     setenv("DELAYLINE_ADMIN_ADDRESS", "nowhere", 1);
+    setenv("DELAYLINE_EMF_NAMESPACE", "AWS/SQS", 1);
     setenv("AWS_MAX_ATTEMPTS", "none", 1);
     run(&r, GOOD, "");
     assert_int_equal(r.exit_code, 78);
@@ -336,6 +380,7 @@ static void mistakes_are_told_all_at_once(void **state)
     assert_non_null(strstr(buf_text(&r.err), "must not be 13"));
     assert_non_null(strstr(buf_text(&r.err), "DELAYLINE_ADMIN_ADDRESS=nowhere: "));
     assert_non_null(strstr(buf_text(&r.err), "AWS_MAX_ATTEMPTS=none"));
+    assert_non_null(strstr(buf_text(&r.err), "DELAYLINE_EMF_NAMESPACE must"));
     release(&r);
 }
 
@@ -400,6 +445,7 @@ int main(void)
         TEST(handles_left_open_are_an_error),
         TEST(check_says_and_ends),
         TEST(what_is_away_at_start_is_waited_for),
+        TEST(metrics_go_to_the_log_if_asked_for),
         TEST(mistakes_are_told_all_at_once),
         TEST(what_new_refuses_is_a_mistake),
         TEST(flags_ask),

@@ -58,7 +58,7 @@ static void the_build_is_a_label(void **state)
 static void the_process_is_measured(void **state)
 {
     struct fixture *f = *state;
-    program_metrics_update(f->program, f->loop, f->log, true);
+    program_metrics_update(f->program, f->loop, f->log);
     assert_true(value_of(f, "process_resident_memory_bytes") > 100000);
     assert_true(value_of(f, "process_max_fds") >= value_of(f, "process_open_fds"));
     assert_true(value_of(f, "process_cpu_seconds_total") > 0);
@@ -70,7 +70,7 @@ static void descriptors_are_counted_without_the_counting(void **state)
 {
     struct fixture *f = *state;
     int extra[3];
-    program_metrics_update(f->program, f->loop, f->log, true);
+    program_metrics_update(f->program, f->loop, f->log);
     double before = value_of(f, "process_open_fds");
     int expected = 0;
     for (int fd = 0; fd < 1024; fd++)
@@ -78,7 +78,7 @@ static void descriptors_are_counted_without_the_counting(void **state)
     assert_true(before == expected);
     for (size_t i = 0; i < ARRAY_LEN(extra); i++)
         extra[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    program_metrics_update(f->program, f->loop, f->log, true);
+    program_metrics_update(f->program, f->loop, f->log);
     assert_true(value_of(f, "process_open_fds") == before + 3);
     for (size_t i = 0; i < ARRAY_LEN(extra); i++)
         close(extra[i]);
@@ -87,11 +87,14 @@ static void descriptors_are_counted_without_the_counting(void **state)
 static void readiness_and_cpu_time_are_of_now(void **state)
 {
     struct fixture *f = *state;
-    program_metrics_update(f->program, f->loop, f->log, true);
+    program_metrics_update(f->program, f->loop, f->log);
+    program_metrics_set_ready(f->program, true);
     assert_true(value_of(f, "delayline_ready") == 1);
     double cpu = value_of(f, "process_cpu_seconds_total");
     double start = value_of(f, "process_start_time_seconds");
-    program_metrics_update(f->program, f->loop, f->log, false);
+    program_metrics_update(f->program, f->loop, f->log);
+    assert_true(value_of(f, "delayline_ready") == 1);
+    program_metrics_set_ready(f->program, false);
     assert_true(value_of(f, "delayline_ready") == 0);
     assert_true(value_of(f, "process_cpu_seconds_total") >= cpu);
     assert_true(value_of(f, "process_start_time_seconds") == start);
@@ -111,7 +114,7 @@ static void dropped_lines_are_counted(void **state)
     assert_true(dup2(saved, STDOUT_FILENO) >= 0);
     close(saved);
     close(ends[1]);
-    program_metrics_update(f->program, f->loop, f->log, true);
+    program_metrics_update(f->program, f->loop, f->log);
     assert_true(value_of(f, "delayline_log_lines_dropped_total") == (double)log_dropped(f->log));
     assert_true(log_dropped(f->log) > 0);
 }

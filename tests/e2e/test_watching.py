@@ -1,0 +1,122 @@
+"""What is told about a Delayline: embedded metric format in the logs of real programs."""
+
+import concurrent.futures
+import json
+import re
+
+import stack as s
+
+PROGRAMS = ["router", "scheduler", "relay"]
+NAMESPACE = "Delayline/e2e"
+
+
+def documented():
+    """Metrics by program, with their units, as the table of deploy/README.md has them."""
+    table = {program: {} for program in PROGRAMS}
+    text = (s.ROOT / "deploy/README.md").read_text()
+    for names, programs, unit in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([\w, ]+) \| (\w+) \|", text, re.M):
+        for program in PROGRAMS if programs == "all" else programs.split(", "):
+            table[program].update(dict.fromkeys(re.findall(r"\w+", names), unit))
+    return table
+
+
+def test_what_metrics_cost():
+    count = sum(map(len, documented().values()))
+    text = (s.ROOT / "deploy/README.md").read_text()
+    assert f"{count} metrics at $0.30 are ${count * 0.3:.2f} a month" in text
+
+
+# --- embedded metric format ---------------------------------------------------------------------
+
+METRICS_MAX, VALUES_MAX, LINE_BYTES_MAX = 100, 100, 16 * 1024
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 2**360
+
+
+def check_histogram(value):
+    assert set(value) == {"Values", "Counts", "Min", "Max", "Count", "Sum"}
+    assert 0 < len(value["Values"]) == len(value["Counts"]) <= VALUES_MAX
+    assert value["Values"] == sorted(set(value["Values"]))
+    assert all(map(is_number, value["Values"])) and all(count > 0 for count in value["Counts"])
+    assert [value["Min"], value["Max"]] == [value["Values"][0], value["Values"][-1]]
+    assert value["Count"] == sum(value["Counts"]) and is_number(value["Sum"])
+
+
+def units_of(line):
+    """Units by metric of a line that is as "Specification: Embedded metric format" of CloudWatch's guide has it."""
+    assert len(json.dumps(line)) < LINE_BYTES_MAX
+    assert set(line["_aws"]) == {"Timestamp", "CloudWatchMetrics"}
+    assert isinstance(line["_aws"]["Timestamp"], int)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert set(directive) == {"Namespace", "Dimensions", "Metrics"}
+    assert directive["Namespace"] == NAMESPACE
+    assert directive["Dimensions"] == [["program"]] and line["program"] in PROGRAMS
+    assert all(set(metric) == {"Name", "Unit"} for metric in directive["Metrics"])
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert 0 < len(units) == len(directive["Metrics"]) <= METRICS_MAX
+    assert set(line) == {"time", "level", "program", "event", "_aws", *units}
+    for name in units:
+        if isinstance(line[name], dict):
+            check_histogram(line[name])
+        else:
+            assert is_number(line[name])
+    return units
+
+
+def check_times(running):
+    """A line an interval, in the middle of it. A busy machine may be late, and the next line is in its place again."""
+    stamps = [line["_aws"]["Timestamp"] for line in running]
+    assert len(stamps) >= 3
+    assert all(later > earlier for earlier, later in zip(stamps, stamps[1:]))
+    assert sum(400 <= stamp % 1000 < 700 for stamp in stamps) * 2 > len(stamps), stamps
+
+
+def test_metrics_are_in_the_log(new_stack):
+    stack = new_stack(routers=0, schedulers=0, relays=0)
+    settings = {"DELAYLINE_EMF_NAMESPACE": NAMESPACE, "DELAYLINE_EMF_INTERVAL": "1s"}
+    programs = {name: stack.start(name, **settings) for name in PROGRAMS}
+    for program in programs.values():
+        program.wait_ready(30)
+    assigned, router = "delayline_kafka_partitions_assigned", programs["router"].admin()
+    s.wait_until("partitions", 30, lambda: s.metrics(router).get(assigned, 0) > 0)
+    kafka = s.Kafka(stack)
+    target = ("delay-target", stack.target.encode())
+    kafka.send(value=b"long", headers=[target, ("delay-for", b"7s")])
+    kafka.send(value=b"short", headers=[target, ("delay-for", b"1s")])
+    kafka.send(value=b"nowhere", headers=[("delay-for", b"1s")])
+    kafka.read(stack.dead_letter_topic, 1, 40)
+    kafka.read(stack.target, 2, 40)
+    # What happens just before the stop is told by the last line.
+    kafka.send(value=b"last", headers=[target, ("delay-for", b"0ms")])
+    kafka.read(stack.target, 3, 20)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        codes = list(pool.map(lambda program: program.stop()[0], programs.values()))
+    assert codes == [0, 0, 0]
+
+    events = {name: program.events() for name, program in programs.items()}
+    lines = {name: [event for event in events[name] if event["event"] == "metrics"] for name in PROGRAMS}
+    for program in PROGRAMS:
+        units = {}
+        for line in lines[program]:
+            units.update(units_of(line))
+        assert units == documented()[program]
+        running = [line for line in lines[program] if "Ready" in line]
+        check_times(running)
+        assert running[-1]["Throttles"] == 0 and {line["Ready"] for line in running} <= {0, 1}
+        assert any(line["Ready"] == 1 for line in running)
+        order = [event["event"] for event in events[program]]
+        if "Ready" not in lines[program][-1]:
+            last = len(order) - 1 - order[::-1].index("metrics")
+            assert order.index("stopping") < last < order.index("stopped")
+        assert not any("_aws" in event for event in events[program] if event["event"] != "metrics")
+
+    def total(program, metric):
+        return sum(line.get(metric, 0) for line in lines[program])
+
+    assert (total("router", "RecordsTaken"), total("router", "DeadLettered")) == (4, 1)
+    assert (total("scheduler", "RecordsDispatched"), total("scheduler", "Stragglers")) == (1, 0)
+    assert (total("relay", "RecordsDelivered"), total("relay", "DeadLettered")) == (3, 0)
+    assert sum(line["DelayError"]["Count"] for line in lines["relay"] if "DelayError" in line) == 3
+    assert max(line.get("BudgetUsed", 0) for line in lines["relay"]) <= 100
