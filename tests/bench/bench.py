@@ -39,7 +39,8 @@ def main():
     plot.draw(report.read(), results.FOLDER)
     if options.publish:
         report.publish(HERE)
-    print(f"\n{(results.FOLDER / 'table.md').read_text()}\n{results.FOLDER.relative_to(rig.s.ROOT)}/results.json")
+    if (results.FOLDER / "table.md").exists():
+        print(f"\n{(results.FOLDER / 'table.md').read_text()}\n{results.FOLDER.relative_to(rig.s.ROOT)}/results.json")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import figures
 import plot
 import stack as s
 
-TABLE_BEGIN, TABLE_END = "<!-- table -->", "<!-- end -->"
+# What --publish replaces in README.md.
+TABLE, PEERS = ("<!-- table -->", "<!-- end -->"), ("<!-- peers -->", "<!-- end of peers -->")
 FOLDER = s.ROOT / "build/bench"
 
 
@@ -61,26 +62,35 @@ class Report:
         print(f"{name} {number(value)} {figure.unit}  [{', '.join(number(run) for run in runs)}]", flush=True)
 
     def publish(self, folder):
-        """The table as it stands into README.md, and all plots."""
+        """The tables as they stand into README.md, and all plots."""
         known = self.read()
         ordered = [known[name] for name in figures.FIGURES if name in known]
         readme = folder / "README.md"
-        head, rest = readme.read_text().split(TABLE_BEGIN)
-        tail = rest.split(TABLE_END)[1]
-        readme.write_text(head + TABLE_BEGIN + "\n" + table(ordered) + TABLE_END + tail)
+        told = readme.read_text()
+        if ordered:
+            told = between(told, TABLE, table(ordered))
+        if (FOLDER / "peers.md").exists():
+            told = between(told, PEERS, (FOLDER / "peers.md").read_text())
+        readme.write_text(told)
         (folder / "plots").mkdir(exist_ok=True)
         plot.draw(known, folder / "plots")
 
     def read(self):
         """From the file each time: parts may be measured by several runs at once."""
-        known = json.loads(self.path.read_text())["figures"] if self.path.exists() else []
-        return {figure["name"]: figure for figure in known}
+        return {figure["name"]: figure for figure in self.document().get("figures", [])}
+
+    def document(self):
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def replace(self, **parts):
+        """Of the document; what is not named stays."""
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(json.dumps({**self.document(), **parts}, indent=2) + "\n")
+        temporary.rename(self.path)
 
     def write(self, known):
         ordered = [known[name] for name in figures.FIGURES if name in known]
-        temporary = self.path.with_suffix(".new")
-        temporary.write_text(json.dumps({"figures": ordered}, indent=2) + "\n")
-        temporary.rename(self.path)
+        self.replace(figures=ordered)
         (FOLDER / "table.md").write_text(table(ordered))
 
 
@@ -92,6 +102,11 @@ def number(value):
     return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
+def between(text, marks, new):
+    head, rest = text.split(marks[0] + "\n")
+    return head + marks[0] + "\n" + new + marks[1] + rest.split(marks[1])[1]
+
+
 def table(ordered):
     rows = [("figure", "value", "target", "", "unit", "runs", "what, and what limits it")]
     for f in ordered:
@@ -99,6 +114,11 @@ def table(ordered):
         what = f["what"] + (f". Limited by: {f['limit']}" if f["limit"] else "")
         runs = f"{number(min(f['runs']))} .. {number(max(f['runs']))} ({len(f['runs'])})" if len(f["runs"]) > 1 else "1"
         rows.append((f"`{f['name']}`", number(f["value"]), number(f["target"]), mark, f["unit"], runs, what))
+    return grid(rows)
+
+
+def grid(rows):
+    """As Markdown; the first row is the head, the last column is as wide as it is."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:
