@@ -32,6 +32,10 @@ def services(**values):
     return Template(FOLDER / "services.yml", {**PARAMETERS, **values})
 
 
+def watch(**values):
+    return Template(FOLDER / "watch.yml", {**PARAMETERS, **values})
+
+
 def load_provision():
     loader = importlib.machinery.SourceFileLoader("provision", str(s.ROOT / "deploy/provision"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("provision", loader))
@@ -304,9 +308,11 @@ MEMORY = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192), 2048: (4096, 
 def test_parameters_fit_the_templates():
     known = {**data().parameters, **services().parameters}
     assert set(PARAMETERS) == set(known)
-    for name in set(data().parameters) & set(services().parameters):
-        one, other = ({**t.parameters[name], "Description": ""} for t in (data(), services()))
-        assert one == other, name
+    for template in (data(), watch()):
+        for name in set(template.parameters) & set(services().parameters):
+            one, other = ({**t.parameters[name], "Description": ""} for t in (template, services()))
+            assert one == other, name
+    assert set(watch().parameters) <= set(known)
     for name, definition in known.items():
         value = PARAMETERS[name]
         assert value in map(str, definition.get("AllowedValues", [value])), name
