@@ -23,11 +23,13 @@ def text(value):
 
 class Gate:
     """In front of the one broker at `broker` (host:port). `judge` gets a token and gives for how many seconds it is good;
-    it raises Refused with what the client is told."""
+    it raises Refused with what the client is told. `port`: where the broker says that it lives; 0: it knows neither of
+    SASL nor of the gate, and its answers are rewritten."""
 
-    def __init__(self, broker, context, judge):
-        host, port = broker.rsplit(":", 1)
-        self.broker, self.context, self.judge = (host, int(port)), context, judge
+    def __init__(self, broker, context, judge, port=0):
+        host, broker_port = broker.rsplit(":", 1)
+        self.broker, self.context, self.judge = (host, int(broker_port)), context, judge
+        self.rewrites = port == 0
         self.tokens = []  # all that were good
         self.refusals = []
         self.ended = 0  # sessions that were used beyond their end
@@ -35,15 +37,15 @@ class Gate:
         self.loop = asyncio.new_event_loop()
         self.server = None
         started = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(started, port), daemon=True)
         self.thread.start()
         started.wait()
         self.port = self.server.sockets[0].getsockname()[1]
         self.bootstrap = f"localhost:{self.port}"
 
-    def _run(self, started):
+    def _run(self, started, port):
         asyncio.set_event_loop(self.loop)
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
+        start = asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self.context)
         self.server = self.loop.run_until_complete(start)
         started.set()
         self.loop.run_forever()
@@ -127,7 +129,8 @@ class Gate:
             while True:
                 frame = bytearray(await read_frame(up_reader))
                 key, version = asked.pop(struct.unpack_from(">i", frame)[0])
-                frame = self._rewritten(frame, key, version)
+                if self.rewrites:
+                    frame = self._rewritten(frame, key, version)
                 writer.write(struct.pack(">i", len(frame)) + frame)
                 await writer.drain()
         writer.close()

@@ -3,11 +3,14 @@
 import base64
 import datetime
 import string
+import time
 import urllib.parse
 
 import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from gate import Refused
 
 ALPHABET = string.ascii_letters + string.digits + "+/="
 SECONDS = 900
@@ -51,6 +54,33 @@ def parts(url):
     pairs = urllib.parse.parse_qsl(split.query, keep_blank_values=True, strict_parsing=True)
     assert len(dict(pairs)) == len(pairs) and not split.fragment, url
     return (split.scheme, split.netloc, split.path), dict(pairs)
+
+
+def judge(token, region, keys_of):
+    """As MSK would: for how many seconds the token is good. keys_of gives secret_access_key, session_token and expires_ms of an
+    access key, or None."""
+    place, got = parts(decode(token))
+    if got.pop("User-Agent", "") == "" or "X-Amz-Credential" not in got:
+        raise Refused("not a token for MSK")
+    access_key = got["X-Amz-Credential"].split("/")[0]
+    keys = keys_of(access_key)
+    if keys is None:
+        raise Refused("unknown access key")
+    stamp = datetime.datetime.strptime(got["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    case = {
+        "region": region,
+        "timestamp": stamp.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "access_key_id": access_key,
+        "secret_access_key": keys["secret_access_key"],
+        "session_token": keys["session_token"] or None,
+    }
+    if (place, got) != parts(presigned(case)):
+        raise Refused("the signature is of another request")
+    signed = stamp.replace(tzinfo=datetime.timezone.utc).timestamp()
+    seconds = min(signed + SECONDS, keys["expires_ms"] / 1000) - time.time()
+    if seconds <= 0 or signed > time.time() + 60:
+        raise Refused("expired")
+    return seconds
 
 
 def random_case(random):

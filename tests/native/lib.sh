@@ -41,14 +41,25 @@ native_start() { # NAME COMMAND...: in a session of its own, see stack_start
 
 # --- each server: its configuration and start, then its sign of life ---
 
-native_kafka_configure() { # PORT CONTROLLER_PORT
+# Besides the plain listener: TLS; SCRAM over TLS, where a session ends after 3 s, because librdkafka does not
+# authenticate again on an open connection; and one whose clients come through tests/e2e/gate.py.
+native_kafka_configure() { # PORT CONTROLLER_PORT TLS_PORT SCRAM_PORT GATED_PORT GATE_PORT
     local dir=$NATIVE_RUN/kafka
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$dir/broker.key" -out "$dir/ca.pem" \
+        -subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2 2>"$NATIVE_RUN/kafka.log" || return
+    cat "$dir/broker.key" "$dir/ca.pem" >"$dir/broker.pem"
     {
         sed -n 's/^KAFKA_//p' "$native_root/deploy/local.env" |
             awk -F= '{name = tolower($1); gsub("_", ".", name); print name substr($0, length($1) + 1)}'
         cat <<END
-listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2
-advertised.listeners=PLAINTEXT://127.0.0.1:$1
+listeners=PLAINTEXT://127.0.0.1:$1,CONTROLLER://127.0.0.1:$2,TLS://127.0.0.1:$3,SCRAM://127.0.0.1:$4,GATED://127.0.0.1:$5
+advertised.listeners=PLAINTEXT://127.0.0.1:$1,TLS://localhost:$3,SCRAM://localhost:$4,GATED://localhost:$6
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,SCRAM:SASL_SSL,GATED:PLAINTEXT
+ssl.keystore.type=PEM
+ssl.keystore.location=$dir/broker.pem
+listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.scram.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.scram.scram-sha-512.connections.max.reauth.ms=3000
 controller.quorum.voters=1@127.0.0.1:$2
 log.dirs=$dir/data
 END
@@ -61,6 +72,7 @@ log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n
 END
     "${native_java[@]}" -Xmx64m "-Dlog4j.configuration=file:$dir/log4j.properties" -cp "$NATIVE_CACHE/kafka/*" \
         kafka.tools.StorageTool format -t "$CLUSTER_ID" -c "$dir/server.properties" \
+        --add-scram "SCRAM-SHA-512=[name=delayline,password=$NATIVE_KAFKA_PASSWORD]" \
         >"$NATIVE_RUN/kafka.log" 2>&1
 }
 
@@ -101,11 +113,23 @@ with zipfile.ZipFile(folder / "DynamoDBLocal.jar", "w") as jar:
 END
 }
 
+# Its CloudFormation wants AWS's translator of serverless templates to be there; nobody here has such a template. Its
+# older engine, because the newer one wants more than that.
+native_localstack_modules() { # FOLDER
+    mkdir -p "$1/samtranslator/translator"
+    : >"$1/samtranslator/__init__.py"
+    : >"$1/samtranslator/translator/__init__.py"
+    echo 'ManagedPolicyLoader = None' >"$1/samtranslator/translator/managed_policy_translator.py"
+    echo 'transform = None' >"$1/samtranslator/translator/transform.py"
+}
+
 native_localstack_start() { # PORT
     local fs=$NATIVE_RUN/localstack
     native_localstack_libraries "$fs/var/lib/localstack/lib"
-    native_start localstack env FILESYSTEM_ROOT="$fs" OVERRIDE_IN_DOCKER=0 GATEWAY_LISTEN="127.0.0.1:$1" \
-        LOCALSTACK_HOST="127.0.0.1:$1" "$NATIVE_CACHE/venv/bin/python" -m localstack.runtime.main
+    native_localstack_modules "$fs/modules"
+    native_start localstack env FILESYSTEM_ROOT="$fs" OVERRIDE_IN_DOCKER=0 PYTHONPATH="$fs/modules" \
+        SERVICES="$SERVICES,cloudformation,cloudwatch" PROVIDER_OVERRIDE_CLOUDFORMATION=engine-legacy \
+        GATEWAY_LISTEN="127.0.0.1:$1" LOCALSTACK_HOST="127.0.0.1:$1" "$NATIVE_CACHE/venv/bin/python" -m localstack.runtime.main
 }
 
 native_localstack_answers() { # its DynamoDB starts with the first call, so that is a part of coming up
@@ -178,7 +202,13 @@ native_servers_up() {
         rm -f "$NATIVE_RUN/$name.log"
     done
     # shellcheck disable=SC2207 # numbers
-    ports=($(native_free_ports 5))
+    ports=($(native_free_ports 9))
+    NATIVE_KAFKA_TLS=localhost:${ports[5]}
+    NATIVE_KAFKA_SCRAM=localhost:${ports[6]}
+    NATIVE_KAFKA_GATED=127.0.0.1:${ports[7]}
+    NATIVE_KAFKA_GATE=localhost:${ports[8]}
+    NATIVE_KAFKA_CA=$NATIVE_RUN/kafka/ca.pem
+    NATIVE_KAFKA_PASSWORD=$(openssl rand -hex 16)
     NATIVE_KAFKA=127.0.0.1:${ports[0]}
     NATIVE_LOCALSTACK=http://127.0.0.1:${ports[2]}
     NATIVE_ELASTICMQ=http://127.0.0.1:${ports[3]}
@@ -186,7 +216,7 @@ native_servers_up() {
     native_localstack_start "${ports[2]}"
     native_elasticmq_start "${ports[3]}"
     native_dynamodb_start "${ports[4]}"
-    native_kafka_configure "${ports[0]}" "${ports[1]}" || {
+    native_kafka_configure "${ports[0]}" "${ports[1]}" "${ports[@]:5:4}" || {
         cat "$NATIVE_RUN/kafka.log" >&2
         return 1
     }
@@ -194,7 +224,7 @@ native_servers_up() {
     for name in "${native_servers[@]}"; do
         stack_poll 60 "$name" native_is_ready "$name" || return 1
     done
-    for name in NATIVE_CACHE NATIVE_KAFKA NATIVE_LOCALSTACK NATIVE_ELASTICMQ NATIVE_DYNAMODB; do
+    for name in NATIVE_CACHE "${!NATIVE_KAFKA@}" NATIVE_LOCALSTACK NATIVE_ELASTICMQ NATIVE_DYNAMODB; do
         printf 'export %s=%q\n' "$name" "${!name}"
     done >"$NATIVE_RUN/servers.env"
 }
