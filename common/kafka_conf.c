@@ -70,11 +70,21 @@ static bool is_reserved(const struct kafka_settings *settings, const char *name)
     return false;
 }
 
-/* What comes of MSK IAM alone: the protocol and all of SASL. */
+/* What comes of MSK IAM alone: the protocol, all of SASL, and that the broker is who it says: a
+ * token serves whoever has it. */
 static bool contradicts_iam(const char *name)
 {
-    return strcmp(name, "security.protocol") == 0 || strncmp(name, "sasl.", 5) == 0 ||
-           strcmp(name, "enable.sasl.oauthbearer.unsecure.jwt") == 0;
+    static const char *const names[] = {
+        "security.protocol",
+        "enable.sasl.oauthbearer.unsecure.jwt",
+        "enable.ssl.certificate.verification",
+        "ssl.endpoint.identification.algorithm",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return strncmp(name, "sasl.", 5) == 0;
 }
 
 /* librdkafka's own table of properties, which says what type of client each is for. */

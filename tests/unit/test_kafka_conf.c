@@ -189,6 +189,8 @@ static void msk_iam_decides_how_clients_come(void **state)
         {"SASL_PASSWORD", "geheim"},
         {"SASL_OAUTHBEARER_CONFIG", "principal=me"},
         {"ENABLE_SASL_OAUTHBEARER_UNSECURE_JWT", "true"},
+        {"ENABLE_SSL_CERTIFICATE_VERIFICATION", "false"},
+        {"SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", "none"},
     };
     const struct kafka_settings settings = {.bootstrap_servers = "localhost:1", .iam = true};
     (void)state;
