@@ -345,9 +345,9 @@ chaos: deps-test ## kills, stops, starves and cuts off the real programs; what t
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
 	@tests/chaos/run
 
-chaos-full: deps-test ## the same with outages of 60 s at 2,000/s and a soak of 30 minutes at 5,000/s
+chaos-full: deps-test ## the same with outages of 60 s at 2,000/s, ten minutes of crashes and a soak of 30 minutes at 5,000/s
 	@$(MAKE) --no-print-directory -s -j"$$(nproc)" VARIANT=chaos all
-	@CHAOS_OUTAGES=sqs,dynamodb,kafka CHAOS_OUTAGE_S=60 CHAOS_OUTAGE_RATE=2000 CHAOS_SOAK_S=1800 CHAOS_SOAK_RATE=5000 CUT_OFFSETS=1500 tests/chaos/run
+	@CHAOS_OUTAGES=sqs,dynamodb,kafka CHAOS_OUTAGE_S=60 CHAOS_OUTAGE_RATE=2000 CHAOS_SOAK_S=1800 CHAOS_SOAK_RATE=5000 CHAOS_CRASHES_S=600 CUT_OFFSETS=1500 tests/chaos/run
 
 differential: $(BUILD)/differential ## SQS and DynamoDB case by case: the emulator against AWS's documents, other servers against it
 	@VARIANT=$(VARIANT) tests/differential/run

@@ -298,6 +298,24 @@ def suspended_at_point(program, seconds=30):
         os.kill(program.process.pid, signal.SIGCONT)
 
 
+# As a cgroup's quota of 5 % does: 5 ms of each 100.
+QUOTA_MS, PERIOD_MS = 5, 100
+
+
+def starve(program, seconds):
+    """It gets a twentieth of a processor for so long."""
+    pid = program.process.pid
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep((PERIOD_MS - QUOTA_MS) / 1000)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(QUOTA_MS / 1000)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def last_for(seconds):
     """A fault's length: not to wait for anything."""
     time.sleep(seconds)

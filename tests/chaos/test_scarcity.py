@@ -1,4 +1,4 @@
-"""A full disk and a blocked reader behind the log (F43), few descriptors (F42), little memory (F44)."""
+"""A full disk and a blocked reader behind the log (F43), few descriptors (F42), little memory (F44), little of the processor (F45)."""
 
 import fcntl
 import os
@@ -117,6 +117,33 @@ def test_little_memory(new_stack, program):
     trial.verdict(f"{program} in {limit // MIB} MiB")
     print(f"peak {peak_bytes(one) // MIB} MiB")
     assert one.process.poll() is None, one.log_path.read_text()[-2000:]
+
+
+STARVED_S = 6  # while records come
+CPU = "process_cpu_seconds_total"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_little_processor(new_stack, program):
+    """A twentieth of one: later, but never early or wrong. Twice comes only what the program itself has counted: decided
+    again after the cut-off, or held for longer than it was its own."""
+    stack = alone(new_stack, program)
+    one = stack.start(program)
+    one.wait_ready(20)
+    if program == "router":
+        chaos.wait_for_partitions(one)
+    trial = chaos.Trial(stack)
+    trial.wait_for_work(one)
+    begin_ms, admin = s.now_ms(), one.admin()
+    used_s = s.metrics(admin)[CPU]
+    chaos.starve(one, STARVED_S)
+    counts = s.metrics(admin)
+    used_s = counts[CPU] - used_s
+    again = sum(counts.get(name, 0) for name in s.MAY_REPEAT)
+    trial.note("little of the processor", begin_ms, s.now_ms(), chaos.RELAY_WAIT_S, again)
+    trial.verdict(f"{program} with {used_s / STARVED_S:.1%} of a processor, {again:.0f} may come twice")
+    assert again <= trial.rate, "more than one second's"
+    assert one.stop(seconds=20)[0] == 0
 
 
 def start_all(new_stack, stdout, limits, **settings):

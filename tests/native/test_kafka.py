@@ -1,7 +1,9 @@
-"""What only a real broker does: it restarts with its data, and rebalances a loaded group step by step."""
+"""What only a real broker does: it restarts with its data, rebalances a loaded group step by step, and has transactions."""
 
 import time
+import uuid
 
+import confluent_kafka
 import pytest
 import stack as s
 
@@ -90,3 +92,29 @@ def test_a_third_router_joins_while_one_of_two_stops(new_stack):
     code, report = run.verdict()
     assert report["sent"] == 8000
     assert code == 0 and s.clean(report), report
+
+
+def test_only_committed_transactions_are_delayed(new_stack):
+    """Aborted records and the control batches that end a transaction are gaps in the offsets, no more (F28)."""
+    stack = new_stack()
+    kafka = s.Kafka(stack)
+    producer = confluent_kafka.Producer(
+        {"bootstrap.servers": stack.bootstrap, "transactional.id": uuid.uuid4().hex, "linger.ms": 5}
+    )
+    producer.init_transactions(30)
+    expected = []
+    for number in range(12):
+        producer.begin_transaction()
+        for letter in "abc":
+            value = b"%d%s" % (number, letter.encode())
+            headers = [("delay-target", stack.target), ("delay-for", "1s")]
+            producer.produce(stack.delay_topic, value=value, headers=headers, partition=0)
+        producer.flush(30)
+        if number % 3 == 1:
+            producer.abort_transaction(30)
+        else:
+            producer.commit_transaction(30)
+            expected += [b"%d%s" % (number, letter.encode()) for letter in "abc"]
+    kafka.send(value=b"last", headers=[("delay-target", stack.target), ("delay-for", "4s")])
+    got = [message.value() for message, _ in kafka.read(stack.target, len(expected) + 1, 40)]
+    assert sorted(got) == sorted([*expected, b"last"])
