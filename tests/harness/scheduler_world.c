@@ -236,6 +236,7 @@ static void scheduler_world_call(struct scheduler_world *w, struct scheduler_wor
         return;
     }
     w->calls++;
+    w->caller = p->node;
     for (size_t i = 0; i < ARRAY_LEN(w->planned); i++) {
         if (w->planned[i].call == w->calls) {
             fault = true;

@@ -141,6 +141,7 @@ struct scheduler_world {
     int64_t send_latency_ms; /* more for calls to the ready queue */
     bool moves_unknown;      /* applied, the answer lost */
     uint64_t calls;          /* of every kind */
+    uint32_t caller;         /* who made the last of them */
     uint32_t sends;          /* calls to the ready queue */
     uint32_t polls;
     uint32_t extensions;

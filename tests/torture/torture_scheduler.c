@@ -7,7 +7,7 @@
 #define ITEMS     40
 #define FAULTS_MS (70 * SECOND)
 #define HEALED_MS (2 * MINUTE)
-#define NEAR      25 /* calls between two faults of a pair */
+#define NEAR      12 /* calls between two faults of a pair */
 
 enum { HOW_CRASH = SCHEDULER_WORLD_FAULTS, HOW_STOP, HOWS };
 
@@ -33,7 +33,7 @@ static void end_node(struct scheduler_world *w, uint64_t call, unsigned how)
     int64_t until = w->mono + FAULTS_MS;
     while (w->calls < call && scheduler_world_turn(w, until)) {
     }
-    uint32_t victim = (uint32_t)(call % 2);
+    uint32_t victim = w->caller;
     if (how == HOW_STOP) {
         scheduler_world_stop(w, victim);
         scheduler_world_run(w, 5 * SECOND);
@@ -87,11 +87,11 @@ static void two_calls_near_each_other_go_wrong(void **state)
     (void)state;
     uint64_t runs = 0;
     uint64_t clean = play(nothing, nothing);
-    for (unsigned how = 0; torture_pairs() && how < HOWS; how++)
+    for (unsigned pair = 0; torture_pairs() && pair < HOWS * HOWS; pair++)
         for (uint64_t at = 1; at <= clean; at++)
             for (uint64_t later = at + 1; later <= at + NEAR; later++, runs++)
-                (void)play((struct torture_plan){at, how},
-                           (struct torture_plan){later, SCHEDULER_WORLD_UNKNOWN_DONE});
+                (void)play((struct torture_plan){at, pair / HOWS},
+                           (struct torture_plan){later, pair % HOWS});
     print_message("scheduler: %llu runs with two faults\n", (unsigned long long)runs);
 }
 
