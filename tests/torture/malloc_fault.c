@@ -3,7 +3,8 @@
  * one by one. A place is what the stack looks like, some frames deep.
  *
  *   TORTURE_MALLOC_AT=n        the n-th new place gets NULL, once
- *   TORTURE_MALLOC_REPORT=file gets the number of places seen, 8 bytes
+ *   TORTURE_MALLOC_REPORT=file gets the number of places seen, 8 bytes, and the return addresses
+ *                              above the one that failed, 8 bytes each
  *
  * AddressSanitizer's malloc is then the next one: ASAN_OPTIONS=verify_asan_link_order=0.
  */
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define FRAMES     7 /* of which the first two are here */
+#define STACK_MAX  256
 #define PLACES_MAX (1U << 16)
 
 static void *(*next_malloc)(size_t size);
@@ -61,6 +63,16 @@ static bool is_new(uint64_t hash)
     }
 }
 
+/* Whose caller's caller failed: a crash in the same call is then known as such. */
+static void report_stack(void)
+{
+    void *frames[STACK_MAX];
+    int depth = backtrace(frames, STACK_MAX);
+    size_t bytes = (size_t)depth * sizeof(frames[0]);
+    if (report >= 0 && pwrite(report, frames, bytes, sizeof(count)) < 0)
+        report = -1;
+}
+
 static bool shall_fail(void)
 {
     void *frames[FRAMES];
@@ -78,6 +90,8 @@ static bool shall_fail(void)
         if (report >= 0 && pwrite(report, &count, sizeof(count), 0) < 0)
             report = -1;
     }
+    if (fails)
+        report_stack();
     pthread_mutex_unlock(&lock);
     is_inside = false;
     if (fails) {
