@@ -38,7 +38,7 @@ struct aws_request {
     struct aws_request *next;
     struct aws_request *previous;
 
-    struct aws_call call; /* its body is in body */
+    struct aws_call call; /* its body is taken into body */
     struct buf body;
     uint8_t body_sha256[DIGEST_SHA256_SIZE];
     char target[TARGET_SIZE];
@@ -574,11 +574,11 @@ struct aws_request *aws_client_call(struct aws_client *client, const struct aws_
     request->magic = REQUEST_MAGIC;
     request->client = client;
     request->call = *call;
-    request->call.body = SLICE_NULL;
-    buf_init(&request->body, HTTP_REQUEST_BYTES_MAX);
-    buf_append_slice(&request->body, call->body);
-    CHECK(!request->body.overflow);
-    digest_sha256(call->body, request->body_sha256);
+    request->call.body = NULL;
+    CHECK(!call->body->overflow && call->body->len <= HTTP_REQUEST_BYTES_MAX);
+    request->body = *call->body;
+    buf_init(call->body, request->body.max);
+    digest_sha256(buf_slice(&request->body), request->body_sha256);
     CHECK(snprintf(request->target, sizeof(request->target), "%s.%s", client->options.target_prefix,
                    call->operation) < TARGET_SIZE);
     make_uuid(&client->prng, request->invocation_id);

@@ -79,7 +79,7 @@ typedef void aws_done_fn(void *ctx, const struct aws_answer *answer, const struc
 struct aws_call {
     const char *operation; /* constant text */
     enum aws_price price;  /* of its billable units */
-    struct slice body;     /* JSON; copied */
+    struct buf *body;      /* JSON; taken, so it is empty afterwards */
     int64_t timeout_ms;    /* one attempt */
     uint32_t attempts_max; /* 0: the client's; 1: the caller decides about the next attempt */
     bool is_retry;         /* with attempts_max 1: draws on the retry quota like a retry of ours */

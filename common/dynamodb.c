@@ -101,7 +101,7 @@ static void start(struct dynamodb_call *call, const struct start_spec *spec)
     aws_client_call(dynamodb->client, &(struct aws_call){
                                           .operation = call->operation,
                                           .price = call->price,
-                                          .body = buf_slice(&dynamodb->body),
+                                          .body = &dynamodb->body,
                                           .timeout_ms = CALL_TIMEOUT_MS,
                                           .attempts_max = spec->attempts_max,
                                           .is_retry = spec->is_retry,
@@ -154,12 +154,15 @@ void dynamodb_batch_put(struct dynamodb *dynamodb, const char *table,
         call_new(dynamodb, "BatchWriteItem", AWS_PRICE_DYNAMODB_WRITE, ctx);
     call->on_done.batch = on_done;
     call->count = count;
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
+        bytes += dynamodb_wire_item_bytes(&items[i]);
         const struct dynamodb_attribute *pk = dynamodb_item_get(&items[i], TABLE_PK);
         const struct dynamodb_attribute *sk = dynamodb_item_get(&items[i], TABLE_SK);
         CHECK(pk != NULL && sk != NULL);
         dynamodb_wire_key(table, pk->value, sk->value, &call->keys[i]);
     }
+    CHECK(buf_reserve(&dynamodb->body, bytes) != NULL);
     dynamodb_wire_batch_put(&dynamodb->body, table, items, count);
     start(call, &(struct start_spec){
                     .on_done = on_batch, .attempts_max = 1, .is_retry = is_retry, .writes = true});

@@ -67,6 +67,15 @@ static void append_value(struct buf *out, const struct dynamodb_attribute *attri
     UNREACHABLE();
 }
 
+size_t dynamodb_wire_item_bytes(const struct dynamodb_item *item)
+{
+    enum { AROUND = 64 }; /* names and braces */
+    size_t bytes = AROUND;
+    for (size_t i = 0; i < item->count; i++)
+        bytes += AROUND + encode_base64_len(item->attributes[i].value.len);
+    return bytes;
+}
+
 static void append_item(struct buf *out, const struct dynamodb_item *item)
 {
     CHECK(item->count <= DYNAMODB_ATTRIBUTES_MAX);

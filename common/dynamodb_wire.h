@@ -68,6 +68,9 @@ struct dynamodb_table_info {
     bool ttl_known;     /* false: the server does not tell */
 };
 
+/* What room to make for an item in a request: about what it takes. */
+size_t dynamodb_wire_item_bytes(const struct dynamodb_item *item);
+
 /* Requests: append a whole JSON object. All ask for ConsumedCapacity. */
 void dynamodb_wire_batch_put(struct buf *out, const char *table, const struct dynamodb_item *items,
                              size_t count);

@@ -39,7 +39,7 @@ struct http_spec {
     const char *url;
     const struct http_header *headers;
     size_t header_count;
-    struct slice body; /* null: no body. Copied. */
+    struct slice body; /* null: no body. Borrowed until on_done or http_cancel. */
     int64_t timeout_ms;
     size_t response_bytes_max;
     /* Never sent twice: a used connection that is closed without an answer leaves it unknown, where

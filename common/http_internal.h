@@ -27,7 +27,6 @@ struct http_request {
     char curl_error[CURL_ERROR_SIZE];
 
     struct buf url;
-    struct buf body;
     struct buf header_lines;         /* what curl sends, each NUL-terminated */
     struct curl_slist *header_nodes; /* over header_lines; ours, so that none is allocated */
     size_t header_node_capacity;

@@ -37,7 +37,6 @@ void http_request_free(struct http_request *request)
 {
     curl_easy_cleanup(request->easy);
     buf_release(&request->url);
-    buf_release(&request->body);
     buf_release(&request->header_lines);
     buf_release(&request->answer_headers);
     buf_release(&request->answer_body);
@@ -64,7 +63,6 @@ void http_request_recycle(struct http_request *request)
     request->on_done = NULL;
     request->ctx = NULL;
     trim_buffer(&request->url);
-    trim_buffer(&request->body);
     trim_buffer(&request->header_lines);
     trim_buffer(&request->answer_headers);
     trim_buffer(&request->answer_body);
@@ -209,7 +207,6 @@ struct http_request *http_request_new(struct http *http)
     if (request->easy == NULL)
         mem_exhausted("curl_easy_init", 0);
     buf_init(&request->url, HTTP_HEADER_BYTES_MAX);
-    buf_init(&request->body, HTTP_REQUEST_BYTES_MAX);
     buf_init(&request->header_lines, HTTP_HEADER_BYTES_MAX);
     buf_init(&request->answer_headers, HTTP_HEADER_BYTES_MAX);
     buf_init(&request->answer_body, 0);
@@ -297,8 +294,9 @@ static void set_method(struct http_request *request, const struct http_spec *spe
     SET(easy, CURLOPT_POST, 1L);
     if (strcmp(spec->method, "POST") != 0)
         SET(easy, CURLOPT_CUSTOMREQUEST, spec->method);
-    SET(easy, CURLOPT_POSTFIELDS, buf_text(&request->body));
-    SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+    /* NULL would make curl read from standard input. */
+    SET(easy, CURLOPT_POSTFIELDS, spec->body.len == 0 ? "" : (const char *)spec->body.ptr);
+    SET(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body.len);
 }
 
 /* NULL, or why the request cannot be made. */
@@ -312,8 +310,7 @@ const char *http_request_prepare(struct http_request *request, const struct http
     request->curl_error[0] = '\0';
     request->answer_body.max = spec->response_bytes_max;
     buf_append_str(&request->url, spec->url);
-    buf_append_slice(&request->body, spec->body);
-    if (request->url.overflow || request->body.overflow)
+    if (request->url.overflow || spec->body.len > HTTP_REQUEST_BYTES_MAX)
         return "URL or body over its limit";
     if (!prepare_headers(request, spec))
         return "a header that HTTP does not admit";

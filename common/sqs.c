@@ -11,6 +11,7 @@
 #define RECEIVE_MARGIN_MS (5 * MS_PER_SECOND)
 /* JSON around the bodies, which base64 does not grow. */
 #define BODY_BYTES_MAX (SQS_BATCH_BYTES_MAX * 6 + 64 * KIB)
+#define ENVIRONS_BYTES (4 * KIB) /* about what JSON stands around a batch's bodies */
 
 struct sqs {
     struct aws_client *client;
@@ -131,7 +132,7 @@ static void start_batch(struct sqs_call *call, const struct batch_spec *spec)
     aws_client_call(sqs->client, &(struct aws_call){
                                      .operation = call->operation,
                                      .price = call->price,
-                                     .body = buf_slice(&sqs->body),
+                                     .body = &sqs->body,
                                      .timeout_ms = CALL_TIMEOUT_MS,
                                      .attempts_max = 1,
                                      .is_retry = spec->is_retry,
@@ -153,17 +154,17 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
     call->on_done.batch = on_done;
     call->count = count;
     call->has_bodies = true;
+    for (size_t i = 0; i < count; i++)
+        spec.payload_bytes += sqs_wire_body_bytes(&entries[i]);
+    CHECK(spec.payload_bytes <= SQS_BATCH_BYTES_MAX);
+    CHECK(buf_reserve(&sqs->body, spec.payload_bytes + ENVIRONS_BYTES) != NULL);
     struct slice bodies[SQS_BATCH_ENTRIES_MAX];
+    sqs_wire_send_batch(&sqs->body, queue_url, entries, count, bodies);
+    CHECK(!sqs->body.overflow);
     uint8_t md5[SQS_BATCH_ENTRIES_MAX][DIGEST_MD5_SIZE];
-    for (size_t i = 0; i < count; i++) {
-        bodies[i] = entries[i].body;
-        spec.payload_bytes += bodies[i].len;
-    }
     digest_md5_each(bodies, count, md5);
     for (size_t i = 0; i < count; i++)
         memcpy(call->body_md5[i].bytes, md5[i], DIGEST_MD5_SIZE);
-    CHECK(spec.payload_bytes <= SQS_BATCH_BYTES_MAX);
-    sqs_wire_send_batch(&sqs->body, queue_url, entries, count);
     start_batch(call, &spec);
 }
 
@@ -219,7 +220,7 @@ void sqs_receive(struct sqs *sqs, const struct sqs_receive_spec *spec, sqs_recei
                     &(struct aws_call){
                         .operation = call->operation,
                         .price = call->price,
-                        .body = buf_slice(&sqs->body),
+                        .body = &sqs->body,
                         .timeout_ms = spec->wait_seconds * MS_PER_SECOND + RECEIVE_MARGIN_MS,
                         .attempts_max = 1,
                         .form = AWS_ANSWER_FLAT,
@@ -239,7 +240,7 @@ static void start_query(struct sqs_call *call, aws_done_fn *on_done)
     aws_client_call(sqs->client, &(struct aws_call){
                                      .operation = call->operation,
                                      .price = call->price,
-                                     .body = buf_slice(&sqs->body),
+                                     .body = &sqs->body,
                                      .timeout_ms = CALL_TIMEOUT_MS,
                                      .billable_units = 1,
                                      .on_done = on_done,

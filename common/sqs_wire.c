@@ -32,14 +32,33 @@ static void open_batch(struct buf *out, const char *queue_url, size_t count)
     buf_append_str(out, ",\"Entries\":[");
 }
 
-void sqs_wire_send_batch(struct buf *out, const char *queue_url,
-                         const struct sqs_send_entry *entries, size_t count)
+size_t sqs_wire_body_bytes(const struct sqs_send_entry *entry)
 {
+    return entry->base64 ? encode_base64_len(entry->body.len) : entry->body.len;
+}
+
+static void append_body(struct buf *out, const struct sqs_send_entry *entry)
+{
+    if (!entry->base64) {
+        append_member(out, ",\"MessageBody\":", entry->body);
+        return;
+    }
+    buf_append_str(out, ",\"MessageBody\":\"");
+    encode_base64(entry->body, out);
+    buf_append_byte(out, '"');
+}
+
+void sqs_wire_send_batch(struct buf *out, const char *queue_url,
+                         const struct sqs_send_entry *entries, size_t count,
+                         struct slice ret_bodies[SQS_BATCH_ENTRIES_MAX])
+{
+    size_t ends[SQS_BATCH_ENTRIES_MAX]; /* of the bodies, before the closing quotation mark */
     open_batch(out, queue_url, count);
     for (size_t i = 0; i < count; i++) {
         const struct sqs_send_entry *entry = &entries[i];
         open_entry(out, i);
-        append_member(out, ",\"MessageBody\":", entry->body);
+        append_body(out, entry);
+        ends[i] = out->len - 1;
         if (entry->delay_seconds != SQS_DELAY_ABSENT) {
             CHECK(entry->delay_seconds >= 0 && entry->delay_seconds <= SQS_DELAY_SECONDS_MAX);
             buf_printf(out, ",\"DelaySeconds\":%" PRId32, entry->delay_seconds);
@@ -51,6 +70,11 @@ void sqs_wire_send_batch(struct buf *out, const char *queue_url,
         buf_append_byte(out, '}');
     }
     buf_append_str(out, "]}");
+    for (size_t i = 0; i < count && !out->overflow; i++) { /* now that it moves no more */
+        size_t len = sqs_wire_body_bytes(&entries[i]);
+        ret_bodies[i] =
+            entries[i].base64 ? slice_from(out->ptr + ends[i] - len, len) : entries[i].body;
+    }
 }
 
 #define SYSTEM_ATTRIBUTES                                                                          \

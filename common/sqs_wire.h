@@ -23,7 +23,8 @@ struct sqs_entry_result {
 #define SQS_DELAY_ABSENT (-1)
 
 struct sqs_send_entry {
-    struct slice body;     /* characters that SQS admits: base64 or ASCII */
+    struct slice body; /* characters that SQS admits; with base64 any bytes, encoded on the way */
+    bool base64;
     int32_t delay_seconds; /* 0..900, sent also when 0; SQS_DELAY_ABSENT for FIFO */
     struct slice group_id; /* null on standard queues */
     struct slice deduplication_id;
@@ -69,8 +70,12 @@ struct sqs_queue_attributes {
 };
 
 /* Requests: append a whole JSON object. Entries get the Ids "0".."9". */
+/* Of the body as it is sent. */
+size_t sqs_wire_body_bytes(const struct sqs_send_entry *entry);
+/* ret_bodies: each body as it is sent, in out or where the entry has it. */
 void sqs_wire_send_batch(struct buf *out, const char *queue_url,
-                         const struct sqs_send_entry *entries, size_t count);
+                         const struct sqs_send_entry *entries, size_t count,
+                         struct slice ret_bodies[SQS_BATCH_ENTRIES_MAX]);
 void sqs_wire_receive(struct buf *out, const struct sqs_receive_spec *spec);
 void sqs_wire_delete_batch(struct buf *out, const char *queue_url,
                            const struct slice *receipt_handles, size_t count);

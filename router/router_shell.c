@@ -180,7 +180,6 @@ static void shell_free(void *shell)
     router_bodies_free(s->bodies);
     router_topics_release(&s->topics);
     dependency_check_release(&s->check);
-    buf_release(&s->base64);
     mem_free(s->delay_queue_url);
     mem_free(s->core);
     mem_free(s->effects);
@@ -199,8 +198,6 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     s->log = program_log(program);
     s->config = config;
     dependency_check_init(&s->check, program);
-    /* Bodies of one call; base64 grows each by a third. */
-    buf_init(&s->base64, SQS_BATCH_BYTES_MAX + KIB);
     router_topics_init(&s->topics, s->config, errors);
     s->timer_at_ms = TIME_NEVER;
     s->timer = loop_timer_new(s->loop, on_timer, s);

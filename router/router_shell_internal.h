@@ -80,7 +80,6 @@ struct router_shell {
     struct record_header *headers; /* RECORD_HEADERS_MAX */
 
     struct router_call_ctx calls[ROUTER_SERVICES * ROUTER_CALLS_MAX];
-    struct buf base64;                        /* bodies of the call being built */
     struct error last_error[ROUTER_SERVICES]; /* of a send; kind ERROR_NONE: the last was good */
     struct error last_dead_letter_error;
     struct error setup_error;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "common/check.h"
-#include "common/encode.h"
 #include "common/kill_point.h"
 #include "common/mutant.h"
 #include "router/router_shell_internal.h"
@@ -67,19 +66,13 @@ static void send_sqs(struct router_shell *s, const struct router_effect *effect,
                      struct router_call_ctx *call)
 {
     struct sqs_send_entry entries[SQS_BATCH_ENTRIES_MAX];
-    size_t begins[SQS_BATCH_ENTRIES_MAX + 1] = {0};
     CHECK(effect->count <= SQS_BATCH_ENTRIES_MAX);
-    buf_clear(&s->base64);
     for (uint32_t i = 0; i < effect->count; i++) {
         const struct router_send_entry *entry = &s->effects->entries[effect->first + i];
-        encode_base64(router_bodies_frame(s->bodies, router_slot(entry->id)), &s->base64);
-        begins[i + 1] = s->base64.len;
-    }
-    CHECK(!s->base64.overflow);
-    for (uint32_t i = 0; i < effect->count; i++) {
         entries[i] = (struct sqs_send_entry){
-            .body = slice_from(s->base64.ptr + begins[i], begins[i + 1] - begins[i]),
-            .delay_seconds = s->effects->entries[effect->first + i].delay_seconds,
+            .body = router_bodies_frame(s->bodies, router_slot(entry->id)),
+            .base64 = true,
+            .delay_seconds = entry->delay_seconds,
         };
     }
     sqs_send_batch(s->aws.sqs, s->delay_queue_url, entries, effect->count, effect->is_retry, on_sqs,

@@ -164,8 +164,7 @@ static void *shell_new(struct program *program, const void *config, struct buf *
     shell->pages = mem_calloc(scheduler_core_pages(&shell->limits), sizeof(*shell->pages));
     shell->ticks = mem_calloc(scheduler_core_ticks(&shell->limits), sizeof(*shell->ticks));
     dependency_check_init(&shell->check, program);
-    buf_init(&shell->bodies, SQS_BATCH_BYTES_MAX);
-    buf_init(&shell->frames, SQS_MESSAGE_BYTES_MAX);
+    buf_init(&shell->joined, SQS_BATCH_BYTES_MAX);
     uint32_t calls_max = shell->limits.polls + shell->limits.sends + TABLE_CALLS;
     aws_services_open(&shell->aws, shell->loop, shell->log, calls_max, errors);
     return shell;
@@ -248,8 +247,7 @@ static void shell_free(void *untyped)
     dependency_check_release(&shell->check);
     for (int role = 0; role < QUEUE_ROLES; role++)
         mem_free(shell->queue_urls[role]);
-    buf_release(&shell->bodies);
-    buf_release(&shell->frames);
+    buf_release(&shell->joined);
     mem_free(shell);
 }
 

@@ -73,8 +73,7 @@ struct scheduler_shell {
     struct call *calls;
     struct page_slot *pages;
     struct tick_slot *ticks;
-    struct buf bodies; /* scratch of a send */
-    struct buf frames;
+    struct buf joined; /* scratch of a send: packs of several items */
     uint64_t items_unreadable;
     uint64_t items_foreign;
 };
@@ -124,10 +123,11 @@ void scheduler_shell_pages_free(struct scheduler_shell *shell, uint32_t page);
 /* Adds an item of a query; false: it is no envelope of ours and was left alone. */
 bool scheduler_shell_pages_add(struct scheduler_shell *shell, uint32_t page,
                                const struct dynamodb_item *item, struct scheduler_item *ret_item);
-/* The message of a pack: its bytes in base64 go to the end of body, its id to id_hex. */
-void scheduler_shell_pages_message(struct scheduler_shell *shell,
-                                   const struct scheduler_pack_ref *ref, struct buf *body,
-                                   char id_hex[ENVELOPE_ID_HEX_SIZE]);
+/* The bytes of a pack, its id to id_hex: those of one item where they lie, of several at the end of
+ * joined, which must have room for them. */
+struct slice scheduler_shell_pages_message(const struct scheduler_shell *shell,
+                                           const struct scheduler_pack_ref *ref, struct buf *joined,
+                                           char id_hex[ENVELOPE_ID_HEX_SIZE]);
 void scheduler_shell_pages_release(struct scheduler_shell *shell);
 
 /* --- scheduler_shell_check.c ----------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/encode.h"
 #include "common/mem.h"
 #include "scheduler/scheduler_shell_internal.h"
 
@@ -118,23 +117,24 @@ bool scheduler_shell_pages_add(struct scheduler_shell *shell, uint32_t page,
     return true;
 }
 
-void scheduler_shell_pages_message(struct scheduler_shell *shell,
-                                   const struct scheduler_pack_ref *ref, struct buf *body,
-                                   char id_hex[ENVELOPE_ID_HEX_SIZE])
+struct slice scheduler_shell_pages_message(const struct scheduler_shell *shell,
+                                           const struct scheduler_pack_ref *ref, struct buf *joined,
+                                           char id_hex[ENVELOPE_ID_HEX_SIZE])
 {
     const struct page_slot *slot = &shell->pages[ref->page];
     CHECK(ref->count > 0 && ref->first + ref->count <= slot->count);
     const struct stored_item *items = &slot->items[ref->first];
     if (ref->count == 1) {
-        encode_base64(slice_from(items[0].bytes, items[0].len), body);
         memcpy(id_hex, items[0].id_hex, ENVELOPE_ID_HEX_SIZE);
-        return;
+        return slice_from(items[0].bytes, items[0].len);
     }
-    buf_clear(&shell->frames);
+    size_t begin = joined->len;
     for (uint32_t i = 0; i < ref->count; i++)
-        buf_append(&shell->frames, items[i].bytes, items[i].len);
-    encode_base64(buf_slice(&shell->frames), body);
+        buf_append(joined, items[i].bytes, items[i].len);
+    CHECK(!joined->overflow);
+    struct slice message = slice_from(joined->ptr + begin, joined->len - begin);
     struct envelope_info info;
-    CHECK(envelope_peek(buf_slice(&shell->frames), &info) == STATUS_OK);
+    CHECK(envelope_peek(message, &info) == STATUS_OK);
     envelope_id_hex(&info.id, id_hex);
+    return message;
 }

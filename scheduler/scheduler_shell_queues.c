@@ -166,24 +166,19 @@ void scheduler_shell_send_packs(struct scheduler_shell *shell,
 {
     struct sqs_send_entry entries[SCHEDULER_BATCH_MAX];
     char ids[SCHEDULER_BATCH_MAX][ENVELOPE_ID_HEX_SIZE];
-    size_t ends[SCHEDULER_BATCH_MAX];
-    buf_clear(&shell->bodies);
+    buf_clear(&shell->joined);
+    CHECK(buf_reserve(&shell->joined, SQS_BATCH_BYTES_MAX) !=
+          NULL); /* it must not move meanwhile */
     for (uint32_t i = 0; i < effect->count; i++) {
-        scheduler_shell_pages_message(shell, &effect->packs[i], &shell->bodies, ids[i]);
-        if (MUTANT_IS(22) && effect->is_retry)
-            ids[i][0] = 'r';
-        ends[i] = shell->bodies.len;
-    }
-    CHECK(!shell->bodies.overflow);
-    size_t begin = 0;
-    for (uint32_t i = 0; i < effect->count; i++) { /* now that the buffer moves no more */
         entries[i] = (struct sqs_send_entry){
-            .body = slice_from(shell->bodies.ptr + begin, ends[i] - begin),
+            .body = scheduler_shell_pages_message(shell, &effect->packs[i], &shell->joined, ids[i]),
+            .base64 = true,
             .delay_seconds = SQS_DELAY_ABSENT,
             .group_id = slice_from_str(ids[i]),
             .deduplication_id = slice_from_str(ids[i]),
         };
-        begin = ends[i];
+        if (MUTANT_IS(22) && effect->is_retry)
+            ids[i][0] = 'r';
     }
     KILL_POINT("scheduler.packs_send");
     struct call *call = scheduler_shell_call_begin(shell, effect->id, SCHEDULER_EVENT_PACKS_SENT);

@@ -179,17 +179,20 @@ bool target_call(struct target *target, const char *operation, const cJSON *requ
             buf_printf(errors, "%s: no such operation, or not what it takes\n", operation);
         return known;
     }
-    char *body = cJSON_PrintUnformatted(request);
+    char *text = cJSON_PrintUnformatted(request);
+    struct buf body;
+    buf_init(&body, HTTP_REQUEST_BYTES_MAX);
+    buf_append_str(&body, text);
+    cJSON_free(text);
     aws_client_call(target->raw, &(struct aws_call){
                                      .operation = raw,
                                      .price = AWS_PRICE_NONE,
-                                     .body = slice_from_str(body),
+                                     .body = &body,
                                      .timeout_ms = CALL_TIMEOUT_MS,
                                      .attempts_max = 1,
                                      .on_done = on_raw,
                                      .on_release = mem_free,
                                      .ctx = target_waiter_new(on_answer, ctx),
                                  });
-    cJSON_free(body);
     return true;
 }

@@ -131,7 +131,8 @@ static void check_request(struct fuzz_input *in)
     CLEANUP(buf_release) struct buf out;
     CLEANUP(json_freep) cJSON *json = NULL;
     buf_init(&out, MIB);
-    sqs_wire_send_batch(&out, "http://localhost/q", entries, count);
+    struct slice bodies[SQS_BATCH_ENTRIES_MAX];
+    sqs_wire_send_batch(&out, "http://localhost/q", entries, count, bodies);
     EXPECT(json_parse(buf_slice(&out), &json, NULL) == STATUS_OK);
     const cJSON *list = json_get_array(json, "Entries");
     EXPECT((size_t)cJSON_GetArraySize(list) == count);

@@ -95,7 +95,10 @@ struct aws_request *client_rig_start(struct client_rig *f, struct aws_call call)
 {
     unsigned done_before = f->done;
     call.operation = call.operation == NULL ? "Do" : call.operation;
-    call.body = SLICE_LITERAL("{\"q\":1}");
+    struct buf body;
+    buf_init(&body, HTTP_REQUEST_BYTES_MAX);
+    buf_append_str(&body, "{\"q\":1}");
+    call.body = &body;
     call.timeout_ms = call.timeout_ms == 0 ? 5000 : call.timeout_ms;
     call.on_done = client_rig_on_done;
     call.on_release = client_rig_on_release;

@@ -5,6 +5,7 @@
 
 #include "common/aws_error.h"
 #include "common/check.h"
+#include "common/encode.h"
 #include "common/mem.h"
 #include "tests/sim/custody.h"
 #include "tests/sim/stand_in_sqs_internal.h"
@@ -177,6 +178,16 @@ static char *copy(struct slice text)
     return slice_is_null(text) ? NULL : mem_strndup((const char *)text.ptr, text.len);
 }
 
+static struct slice as_sent(const struct sqs_send_entry *entry, struct buf *base64)
+{
+    buf_init(base64, SQS_BATCH_BYTES_MAX);
+    if (!entry->base64)
+        return entry->body;
+    encode_base64(entry->body, base64);
+    CHECK(!base64->overflow);
+    return buf_slice(base64);
+}
+
 void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_send_entry *entries,
                     size_t count, bool is_retry, sqs_batch_fn *on_done, void *ctx)
 {
@@ -189,13 +200,15 @@ void sqs_send_batch(struct sqs *sqs, const char *queue_url, const struct sqs_sen
     call->call.apply = apply_send;
     call->call.answer = answer_batch;
     for (size_t i = 0; i < count; i++) {
+        CLEANUP(buf_release) struct buf base64;
+        struct slice body = as_sent(&entries[i], &base64);
         call->entries[i] =
-            (struct stand_in_sqs_entry){.body = copy(entries[i].body),
-                                        .len = entries[i].body.len,
+            (struct stand_in_sqs_entry){.body = copy(body),
+                                        .len = body.len,
                                         .seconds = entries[i].delay_seconds,
                                         .group_id = copy(entries[i].group_id),
                                         .deduplication_id = copy(entries[i].deduplication_id)};
-        bytes += entries[i].body.len;
+        bytes += body.len;
     }
     if (bytes > SQS_BATCH_BYTES_MAX)
         sim_fail(call->sim, "P9 batch", "%zu bytes in one send", bytes);

@@ -27,20 +27,25 @@ static void test_send_batch_request(void **state)
     CLEANUP(buf_release) struct buf out;
     buf_init(&out, 64 * KIB);
     const struct sqs_send_entry entries[] = {
-        {.body = SLICE_LITERAL("YWJj"), .delay_seconds = 0},
+        {.body = SLICE_LITERAL("abcd"), .base64 = true, .delay_seconds = 0},
         {.body = SLICE_LITERAL("a\"b\\c\n"), .delay_seconds = 900},
         {.body = SLICE_LITERAL("x"),
          .delay_seconds = SQS_DELAY_ABSENT,
          .group_id = SLICE_LITERAL("g"),
          .deduplication_id = SLICE_LITERAL("d")},
     };
-    sqs_wire_send_batch(&out, QUEUE, entries, ARRAY_LEN(entries));
+    struct slice bodies[SQS_BATCH_ENTRIES_MAX];
+    sqs_wire_send_batch(&out, QUEUE, entries, ARRAY_LEN(entries), bodies);
     assert_string_equal(buf_text(&out),
                         "{\"QueueUrl\":\"" QUEUE "\",\"Entries\":["
-                        "{\"Id\":\"0\",\"MessageBody\":\"YWJj\",\"DelaySeconds\":0},"
+                        "{\"Id\":\"0\",\"MessageBody\":\"YWJjZA==\",\"DelaySeconds\":0},"
                         "{\"Id\":\"1\",\"MessageBody\":\"a\\\"b\\\\c\\n\",\"DelaySeconds\":900},"
                         "{\"Id\":\"2\",\"MessageBody\":\"x\",\"MessageGroupId\":\"g\","
                         "\"MessageDeduplicationId\":\"d\"}]}");
+    assert_true(slice_equal_str(bodies[0], "YWJjZA=="));
+    assert_int_equal(sqs_wire_body_bytes(&entries[0]), 8);
+    assert_true(slice_equal_str(bodies[1], "a\"b\\c\n")); /* as it is, not as JSON has it */
+    assert_int_equal(sqs_wire_body_bytes(&entries[1]), 6);
 }
 
 static void test_other_requests(void **state)
