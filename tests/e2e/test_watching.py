@@ -84,7 +84,8 @@ def test_metrics_are_in_the_log(new_stack):
     s.wait_until("partitions", 30, lambda: s.metrics(router).get(assigned, 0) > 0)
     kafka = s.Kafka(stack)
     target = ("delay-target", stack.target.encode())
-    kafka.send(value=b"long", headers=[target, ("delay-for", b"9s")])
+    beyond_horizon_s = int(s.FAST["DELAYLINE_HORIZON"].removesuffix("s")) + 3
+    kafka.send(value=b"long", headers=[target, ("delay-for", b"%ds" % beyond_horizon_s)])
     kafka.send(value=b"short", headers=[target, ("delay-for", b"1s")])
     kafka.send(value=b"nowhere", headers=[("delay-for", b"1s")])
     kafka.read(stack.dead_letter_topic, 1, 40)

@@ -115,6 +115,31 @@ static void observe_a_counter(void *ctx)
     metric_observe(ctx, 1);
 }
 
+static void the_registry_can_be_read(void **state)
+{
+    (void)state;
+    struct metrics *metrics = metrics_new();
+    assert_null(metrics_first(metrics, records.name));
+    metric_set(metrics_get(metrics, &held, ""), 9);
+    metric_set(metrics_get(metrics, &records, "path=\"short\""), 1);
+    metric_set(metrics_get(metrics, &records, "path=\"long\""), 2);
+    const struct metric *series = metrics_first(metrics, records.name);
+    assert_string_equal(metric_view(series).labels, "path=\"short\"");
+    assert_true(metric_view(series).value == 1 && metric_view(series).bucket_counts == NULL);
+    series = metric_next(series);
+    assert_string_equal(metric_view(series).labels, "path=\"long\"");
+    assert_ptr_equal(metric_view(series).spec, &records);
+    assert_null(metric_next(series));
+
+    struct metric *histogram = metrics_get(metrics, &delay_error, "");
+    metric_observe(histogram, 0.05);
+    metric_observe(histogram, 7);
+    const uint64_t counts[] = {0, 1, 0, 1};
+    assert_memory_equal(metric_view(histogram).bucket_counts, counts, sizeof(counts));
+    assert_true(metric_view(histogram).value == 7.05);
+    metrics_free(metrics);
+}
+
 static void only_histograms_observe(void **state)
 {
     (void)state;
@@ -131,6 +156,7 @@ int main(void)
         cmocka_unit_test(numbers_read_back_exactly),
         cmocka_unit_test(labels_are_escaped),
         cmocka_unit_test(the_same_name_and_labels_are_the_same_series),
+        cmocka_unit_test(the_registry_can_be_read),
         cmocka_unit_test(only_histograms_observe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
