@@ -67,7 +67,8 @@ def test_outage(new_stack, what):
     chaos.last_for(STEADY_S)
     steady = calls.watch(STEADY_S)
     cost = OUTAGE_RATE * chaos.UNCOMMITTED_S if what == "kafka" else 0
-    with trial.fault(f"{what} down", chaos.ROUTER_WAIT_S, cost):
+    # A copy of what piled up comes while the rest of it does, which is allowed twice the outage.
+    with trial.fault(f"{what} down", max(chaos.ROUTER_WAIT_S, 2 * OUTAGE_S), cost):
         down = interrupt(stack, what, calls)
     after = calls.watch_seconds(2 * OUTAGE_S)
     print(f"steady: {show(steady)}\ndown, at most: {show(busiest(down))}\nafter, at most: {show(busiest(after))}")
