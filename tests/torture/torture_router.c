@@ -22,7 +22,8 @@ enum how {
     HOWS,
 };
 
-#define LATE_MS RIG_MINUTES(5)
+#define LATE_MS  RIG_MINUTES(5)
+#define APART_MS (2 * MS_PER_SECOND) /* more than an envelope lingers */
 
 struct scenario {
     struct rig *rig;
@@ -31,14 +32,17 @@ struct scenario {
     bool is_over;     /* the partition is somebody else's, or the program ends */
 };
 
+/* In three parts, so far apart that none shares a call with another. */
 static void make_records(struct rig *rig)
 {
     for (int i = 0; i < 3; i++)
         rig_record(rig, 0, RIG_MINUTES(2) + i, 200);
-    rig_record(rig, 0, RIG_MINUTES(3), 200);
     rig_record(rig, 0, RIG_MINUTES(20), 200);
+    rig_sleep(rig, APART_MS);
+    rig_record(rig, 0, RIG_MINUTES(3), 200);
     rig_record(rig, 0, RIG_MINUTES(30), 200);
     rig_record(rig, 0, RIG_MINUTES(2), 300 * KIB);
+    rig_sleep(rig, APART_MS);
     rig_record_verdict(rig, 0, 0, 100, ROUTER_RECORD_REJECTED);
     int64_t guilty = rig_record(rig, 0, RIG_MINUTES(5), 200);
     rig_ledger(rig, 0, guilty)->guilty = true;
