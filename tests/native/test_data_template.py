@@ -12,7 +12,10 @@ import pytest
 import stack as s
 from test_bytes import test_bytes_in_are_bytes_out  # noqa: F401 (on the fast_stack of this file)
 
-pytestmark = pytest.mark.skipif(os.environ.get("SQS", "localstack") != "localstack", reason="CloudFormation is LocalStack's")
+pytestmark = [
+    pytest.mark.alone,  # its stack is one
+    pytest.mark.skipif(os.environ.get("SQS", "localstack") != "localstack", reason="CloudFormation is LocalStack's"),
+]
 
 TEMPLATE = s.ROOT / "deploy/cloudformation/data.yml"
 

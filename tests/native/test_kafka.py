@@ -7,6 +7,8 @@ import confluent_kafka
 import pytest
 import stack as s
 
+pytestmark = pytest.mark.alone  # its group of routers, its broker
+
 PARTITIONS = "delayline_kafka_partitions_assigned"
 
 

@@ -8,6 +8,8 @@ import stack as s
 from authority import server_context
 from gate import Gate
 
+pytestmark = pytest.mark.alone  # the gate has one port
+
 NEVER_MS = 1 << 50
 ASSIGNED = "delayline_kafka_partitions_assigned"
 

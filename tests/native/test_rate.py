@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
 import stack as s
+
+pytestmark = pytest.mark.alone  # judges times
 
 SECONDS = 60 if "E2E_FULL" in os.environ else 20
 # The design's proportions at a third: 20 s of horizon, so that half of the records take the table.
