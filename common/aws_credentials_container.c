@@ -56,7 +56,7 @@ static enum source_verdict load_token(struct credentials_flight *f, struct error
                                "character that no header has");
     else
         secret_init(&f->token, token);
-    credentials_wipe_buf(&text);
+    secret_buf_release(&text);
     return verdict;
 }
 

@@ -47,13 +47,6 @@ bool credentials_header_value_valid(struct slice value)
 
 /* --- files ----------------------------------------------------------------------------------- */
 
-void credentials_wipe_buf(struct buf *b)
-{
-    if (b->ptr != NULL)
-        secret_wipe(b->ptr, b->capacity);
-    buf_release(b);
-}
-
 enum status credentials_copy_path(struct slice path, char out[CREDENTIALS_PATH_SIZE])
 {
     struct slice home = SLICE_NULL;
@@ -156,7 +149,7 @@ static enum status load_file(struct aws_profiles *profiles, enum aws_profile_fil
     else
         error_set(reterr, ERROR_AUTH, CREDENTIALS_CONFIG, "%s names a file that cannot be read",
                   variable);
-    credentials_wipe_buf(&text);
+    secret_buf_release(&text);
     return status;
 }
 

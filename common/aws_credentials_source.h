@@ -125,7 +125,6 @@ NODISCARD enum status credentials_copy_path(struct slice path, char out[CREDENTI
 /* Reads a small regular file, or /dev/null, the usual name of "none", into out, which is empty,
  * wiped and released by the caller. STATUS_NOT_FOUND, STATUS_IO, STATUS_TOO_LARGE over max. */
 NODISCARD enum status credentials_read_file(const char *path, size_t max, struct buf *out);
-void credentials_wipe_buf(struct buf *b); /* wipes and releases */
 
 /* Reads the shared files, as the environment names them. *ret_profile is the profile in use, NULL
  * if there is none and none was asked for. The caller releases profiles, always. */

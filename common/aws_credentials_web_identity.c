@@ -80,7 +80,7 @@ static void make_form(struct credentials_flight *f, const struct web_identity *w
     if (buf_reserve(&form, form.max) != NULL)
         credentials_write_sts(w->role_arn, session, token, &form);
     secret_init(&f->form, buf_slice(&form));
-    credentials_wipe_buf(&form);
+    secret_buf_release(&form);
 }
 
 enum source_verdict credentials_assume_role(struct credentials_flight *f,
@@ -99,7 +99,7 @@ enum source_verdict credentials_assume_role(struct credentials_flight *f,
     enum status status = load_token(w->token_file, &token, reterr);
     if (status == STATUS_OK)
         make_form(f, w, buf_slice(&token));
-    credentials_wipe_buf(&token);
+    secret_buf_release(&token);
     if (status != STATUS_OK)
         return SOURCE_FAILED;
     struct credentials_request request = {

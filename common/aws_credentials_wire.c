@@ -9,13 +9,6 @@
 
 #define XML_DEPTH_MAX 16
 
-static void buf_wipe_release(struct buf *b)
-{
-    if (b->ptr != NULL)
-        secret_wipe(b->ptr, b->capacity);
-    buf_release(b);
-}
-
 /* --- JSON ------------------------------------------------------------------------------------ */
 
 static void wipe_texts(cJSON *json)
@@ -272,10 +265,10 @@ static enum status sts_member(struct slice xml, const char *member, struct buf *
 
 struct aws_identity *credentials_parse_sts(struct slice body, struct error *reterr)
 {
-    CLEANUP(buf_wipe_release) struct buf id = {.ptr = NULL};
-    CLEANUP(buf_wipe_release) struct buf secret = {.ptr = NULL};
-    CLEANUP(buf_wipe_release) struct buf token = {.ptr = NULL};
-    CLEANUP(buf_wipe_release) struct buf expiration = {.ptr = NULL};
+    CLEANUP(secret_buf_release) struct buf id = {.ptr = NULL};
+    CLEANUP(secret_buf_release) struct buf secret = {.ptr = NULL};
+    CLEANUP(secret_buf_release) struct buf token = {.ptr = NULL};
+    CLEANUP(secret_buf_release) struct buf expiration = {.ptr = NULL};
     int64_t expires_ms;
     if (sts_member(body, "AccessKeyId", &id) != STATUS_OK ||
         sts_member(body, "SecretAccessKey", &secret) != STATUS_OK ||

@@ -79,9 +79,7 @@ static void clear_properties(struct aws_profile *profile)
 {
     for (size_t i = 0; i < profile->property_count; i++) {
         struct aws_profile_property *property = &profile->properties[i];
-        if (property->value.ptr != NULL)
-            secret_wipe(property->value.ptr, property->value.capacity);
-        buf_release(&property->value);
+        secret_buf_release(&property->value);
         mem_free(property->name);
     }
     mem_free(profile->properties);

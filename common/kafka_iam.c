@@ -1,19 +1,10 @@
 /* Tokens for MSK IAM. librdkafka asks for one by an event, long before the last one ends, and
  * whether or not there is anything to send; it keeps the last one if there is no new one. */
-#include <inttypes.h>
-
 #include "common/aws_credentials.h"
 #include "common/kafka_internal.h"
 #include "common/msk_iam.h"
 
 #define FACILITY "MSK_IAM"
-
-static void wipe_release(struct buf *b)
-{
-    if (b->ptr != NULL)
-        secret_wipe(b->ptr, b->capacity);
-    buf_release(b);
-}
 
 enum status kafka_iam_set_token(rd_kafka_t *rk, struct loop *loop, const char *region,
                                 const struct aws_identity *identity, struct error *reterr)
@@ -24,7 +15,7 @@ enum status kafka_iam_set_token(rd_kafka_t *rk, struct loop *loop, const char *r
         .secret_access_key = secret_reveal(&identity->secret_access_key),
         .session_token = secret_reveal(&identity->session_token),
     };
-    CLEANUP(wipe_release) struct buf token;
+    CLEANUP(secret_buf_release) struct buf token;
     buf_init(&token, MSK_IAM_TOKEN_BYTES_MAX);
     if (buf_reserve(&token, MSK_IAM_TOKEN_BYTES_MAX) == NULL ||
         msk_iam_token(slice_from_str(region), &keys, now.wall.ms, &token) != STATUS_OK) {

@@ -7,13 +7,6 @@
 #define URL_BYTES_MAX (60 * 1024)
 #define HOST_SIZE     128
 
-static void wipe_release(struct buf *b)
-{
-    if (b->ptr != NULL)
-        secret_wipe(b->ptr, b->capacity);
-    buf_release(b);
-}
-
 static bool is_label(struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
@@ -43,7 +36,7 @@ enum status msk_iam_token(struct slice region, const struct sigv4_credentials *k
     if (!is_label(region))
         return STATUS_INVALID;
     CLEANUP(buf_release) struct buf host;
-    CLEANUP(wipe_release) struct buf url;
+    CLEANUP(secret_buf_release) struct buf url;
     buf_init(&host, HOST_SIZE);
     /* This suffix in all partitions, China's as well. */
     buf_printf(&host, "kafka.%.*s.amazonaws.com", SLICE_ARG(region));

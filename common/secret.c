@@ -28,3 +28,10 @@ void secret_wipe(void *bytes, size_t len)
 {
     OPENSSL_cleanse(bytes, len);
 }
+
+void secret_buf_release(struct buf *b)
+{
+    if (b->ptr != NULL)
+        secret_wipe(b->ptr, b->capacity);
+    buf_release(b);
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "common/buf.h"
 #include "common/slice.h"
 
 struct secret {
@@ -21,5 +22,7 @@ struct slice secret_reveal(const struct secret *s);
 
 /* Wipes a local copy, on every exit path. */
 void secret_wipe(void *bytes, size_t len);
+/* buf_release for text with secrets in it. A buffer that grows leaves copies: reserve before. */
+void secret_buf_release(struct buf *b);
 
 #endif

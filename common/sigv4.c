@@ -18,14 +18,6 @@
 #define STRING_TO_SIGN_MAX  1024
 #define QUERY_PARAMS_MAX    256
 
-/* Canonical requests and queries carry the session token. */
-static void buf_wipe_release(struct buf *b)
-{
-    if (b->ptr != NULL)
-        secret_wipe(b->ptr, b->capacity);
-    buf_release(b);
-}
-
 static uint8_t ascii_lower(uint8_t c)
 {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
@@ -102,7 +94,7 @@ static void append_normalized_path(struct slice path, struct buf *out)
 static void append_canonical_path(const struct sigv4_request *request, struct buf *out)
 {
     struct slice path = request->path.len == 0 ? SLICE_LITERAL("/") : request->path;
-    CLEANUP(buf_wipe_release) struct buf normalized;
+    CLEANUP(secret_buf_release) struct buf normalized;
     buf_init(&normalized, path.len + 1);
     if (request->normalize_path) {
         append_normalized_path(path, &normalized);
@@ -156,7 +148,7 @@ static enum status append_canonical_query(struct slice query, struct buf *out)
 {
     /* Three bytes for one, and a '=' for a parameter without it: nothing here can overflow, so the
      * slices into it stay where they are. */
-    CLEANUP(buf_wipe_release) struct buf encoded;
+    CLEANUP(secret_buf_release) struct buf encoded;
     buf_init(&encoded, query.len * 3 + 1);
     if (buf_reserve(&encoded, query.len * 3) == NULL)
         return STATUS_TOO_LARGE;
@@ -334,7 +326,7 @@ static void key_tag(struct slice secret_access_key, const struct sigv4_scope *sc
 {
     uint8_t secret_hash[DIGEST_SHA256_SIZE];
     digest_sha256(secret_access_key, secret_hash);
-    CLEANUP(buf_wipe_release) struct buf text;
+    CLEANUP(secret_buf_release) struct buf text;
     buf_init(&text, sizeof(secret_hash) + scope->region.len + scope->service.len + DAY_LEN + 64);
     buf_append(&text, secret_hash, sizeof(secret_hash));
     buf_printf(&text, "/%zu/%zu/", scope->region.len, scope->service.len);
@@ -427,7 +419,7 @@ static enum status sign(const struct sigv4_request *request,
     if (!has_header(request, SLICE_LITERAL("host")) || credentials->access_key_id.len == 0 ||
         credentials->secret_access_key.len == 0)
         return STATUS_INVALID;
-    CLEANUP(buf_wipe_release) struct buf canonical;
+    CLEANUP(secret_buf_release) struct buf canonical;
     buf_init(&canonical, CANONICAL_BYTES_MAX);
     if (buf_reserve(&canonical, canonical_size(request)) == NULL)
         return STATUS_TOO_LARGE;
@@ -493,7 +485,7 @@ enum status sigv4_presign(const struct sigv4_request *request,
     if (status != STATUS_OK)
         return status;
     CLEANUP(buf_release) struct buf signed_headers;
-    CLEANUP(buf_wipe_release) struct buf query;
+    CLEANUP(secret_buf_release) struct buf query;
     buf_init(&signed_headers, SIGNED_HEADERS_MAX);
     append_signed_headers(request, order, &signed_headers);
     buf_init(&query, CANONICAL_BYTES_MAX);

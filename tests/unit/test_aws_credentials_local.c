@@ -252,7 +252,7 @@ static void only_small_regular_files_are_read(void **state)
             fail_msg("%s: %s", cases[i].name, status_name(status));
         if (status == STATUS_OK)
             assert_slice_equal(buf_slice(&text), cases[i].text);
-        credentials_wipe_buf(&text);
+        secret_buf_release(&text);
         assert_int_equal(text.len, 0);
     }
 }
