@@ -1,11 +1,12 @@
 """A TCP proxy that a test can make slow, endless or mute while connections are open."""
 
 import asyncio
-import threading
 import urllib.parse
 
+from listener import Listener
 
-class Proxy:
+
+class Proxy(Listener):
     """Between programs and the server at a URL; `url` is where it listens. Modes, for what the server answers:
 
     pass     as it comes
@@ -24,22 +25,9 @@ class Proxy:
         self.target = (target.hostname, target.port)
         self.mode = "pass"
         self.held = 0  # answers that were not passed on as they came
-        self.loop = asyncio.new_event_loop()
-        self.changed = None
-        self.server = None
-        started = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(started,), daemon=True)
-        self.thread.start()
-        started.wait()
-        port = self.server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}{target.path}"
-
-    def _run(self, started):
-        asyncio.set_event_loop(self.loop)
         self.changed = asyncio.Event()
-        self.server = self.loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        started.set()
-        self.loop.run_forever()
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}{target.path}"
 
     def set_mode(self, mode):
         def change():
@@ -48,19 +36,6 @@ class Proxy:
             self.changed = asyncio.Event()
 
         self.loop.call_soon_threadsafe(change)
-
-    def stop(self):
-        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-    async def _close(self):
-        self.server.close()
-        open_ones = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in open_ones:
-            task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
 
     async def _serve(self, reader, writer):
         if self.mode == "refuse":

@@ -5,8 +5,9 @@ Kafka does with clients that do not authenticate again."""
 import asyncio
 import contextlib
 import struct
-import threading
 import time
+
+from listener import Listener
 
 METADATA, FIND_COORDINATOR, SASL_HANDSHAKE, API_VERSIONS, SASL_AUTHENTICATE = 3, 10, 17, 18, 36
 UNSUPPORTED_MECHANISM, AUTHENTICATION_FAILED = 33, 58
@@ -21,51 +22,25 @@ def text(value):
     return struct.pack(">h", len(data)) + data
 
 
-class Gate:
+class Gate(Listener):
     """In front of the one broker at `broker` (host:port). `judge` gets a token and gives for how many seconds it is good;
     it raises Refused with what the client is told. `port`: where the broker says that it lives; 0: it knows neither of
     SASL nor of the gate, and its answers are rewritten."""
 
     def __init__(self, broker, context, judge, port=0):
         host, broker_port = broker.rsplit(":", 1)
-        self.broker, self.context, self.judge = (host, int(broker_port)), context, judge
+        self.broker, self.judge = (host, int(broker_port)), judge
         self.rewrites = port == 0
         self.tokens = []  # all that were good
         self.refusals = []
         self.ended = 0  # sessions that were used beyond their end
         self.writers = set()
-        self.loop = asyncio.new_event_loop()
-        self.server = None
-        started = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(started, port), daemon=True)
-        self.thread.start()
-        started.wait()
-        self.port = self.server.sockets[0].getsockname()[1]
+        super().__init__(port, context)
         self.bootstrap = f"localhost:{self.port}"
-
-    def _run(self, started, port):
-        asyncio.set_event_loop(self.loop)
-        start = asyncio.start_server(self._serve, "127.0.0.1", port, ssl=self.context)
-        self.server = self.loop.run_until_complete(start)
-        started.set()
-        self.loop.run_forever()
 
     def cut(self):
         """Closes every connection."""
         self.loop.call_soon_threadsafe(lambda: [writer.close() for writer in self.writers])
-
-    def stop(self):
-        asyncio.run_coroutine_threadsafe(self._close(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
-
-    async def _close(self):
-        self.server.close()
-        open_ones = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in open_ones:
-            task.cancel()
-        await asyncio.gather(*open_ones, return_exceptions=True)
 
     async def _serve(self, reader, writer):
         self.writers.add(writer)

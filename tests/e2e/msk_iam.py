@@ -10,37 +10,21 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from botocore_clock import signing_at
 from gate import Refused
 
 ALPHABET = string.ascii_letters + string.digits + "+/="
 SECONDS = 900
 
 
-class FrozenClock:
-    """Stands in for the datetime module inside botocore.auth."""
-
-    timedelta = datetime.timedelta
-
-    class datetime(datetime.datetime):
-        instant = None
-
-        @classmethod
-        def utcnow(cls):
-            return cls.instant
-
-
 def presigned(case):
     """case: region, timestamp (2026-11-22T13:45:00Z), access_key_id, secret_access_key, session_token or None."""
-    own, botocore.auth.datetime = botocore.auth.datetime, FrozenClock
-    try:
-        FrozenClock.datetime.instant = datetime.datetime.strptime(case["timestamp"], "%Y-%m-%dT%H:%M:%SZ")
-        url = f"https://kafka.{case['region']}.amazonaws.com/?Action=kafka-cluster%3AConnect"
-        request = AWSRequest(method="GET", url=url)
-        keys = Credentials(case["access_key_id"], case["secret_access_key"], case["session_token"])
+    url = f"https://kafka.{case['region']}.amazonaws.com/?Action=kafka-cluster%3AConnect"
+    request = AWSRequest(method="GET", url=url)
+    keys = Credentials(case["access_key_id"], case["secret_access_key"], case["session_token"])
+    with signing_at(case["timestamp"]):
         botocore.auth.SigV4QueryAuth(keys, "kafka-cluster", case["region"], expires=SECONDS).add_auth(request)
-        return request.url
-    finally:
-        botocore.auth.datetime = own
+    return request.url
 
 
 def decode(token):

@@ -6,8 +6,8 @@
 The same seed gives the same file. Nothing here is a key that opens anything.
 """
 import base64
-import datetime
 import json
+import pathlib
 import random
 import sys
 
@@ -15,26 +15,13 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
+from botocore_clock import signing_at  # noqa: E402
+
 RANDOM = random.Random(20261121)
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-
-
-class FrozenClock:
-    """Stands in for the datetime module inside botocore.auth."""
-
-    timedelta = datetime.timedelta
-
-    class datetime(datetime.datetime):
-        instant = None
-
-        @classmethod
-        def utcnow(cls):
-            return cls.instant
-
-
-botocore.auth.datetime = FrozenClock
 
 
 def recorder(base):
@@ -64,7 +51,6 @@ def case(name, *, service="sqs", region="eu-west-1", at="2026-11-21T22:50:05", m
          url=None, headers=(), body=b"", token=None, key=KEY, secret=SECRET, expires=None):
     if url is None:
         url = f"https://{service}.{region}.amazonaws.com/"
-    FrozenClock.datetime.instant = datetime.datetime.strptime(at, "%Y-%m-%dT%H:%M:%S")
     request = AWSRequest(method=method, url=url, data=body)
     for header, value in headers:
         request.headers.add_header(header, value)
@@ -73,7 +59,8 @@ def case(name, *, service="sqs", region="eu-west-1", at="2026-11-21T22:50:05", m
         signer = HeaderSigner(credentials, service, region)
     else:
         signer = QuerySigner(credentials, service, region, expires=expires)
-    signer.add_auth(request)
+    with signing_at(at + "Z"):
+        signer.add_auth(request)
     line = {
         "name": name, "service": service, "region": region, "timestamp": at + "Z",
         "access_key_id": key, "secret_access_key": secret, "session_token": token,
