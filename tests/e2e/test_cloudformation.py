@@ -294,6 +294,30 @@ def test_a_task_is_configured_as_its_program_wants(program, kafka):
     assert grace_s + 1 < container(template, program)["StopTimeout"] <= 120
 
 
+def test_another_table_and_an_older_router():
+    """What the runbook sets when the table was restored, and when the writers alone go back."""
+    template = services(Table="restored", RouterImageTag="v0")
+    for program in PROGRAMS:
+        assert names(template, program)["DELAYLINE_TABLE"] == "restored"
+        role = json.dumps(template.resources[f"{program.capitalize()}Role"])
+        assert ":table/restored\"" in role and ":table/delayline" not in role
+        assert container(template, program)["Image"].endswith(f"{program}:{'v0' if program == 'router' else 'v1'}")
+
+
+def test_readers_are_updated_before_writers():
+    resources = services().resources
+    assert resources["RouterService"]["DependsOn"] == "SchedulerService"
+    assert resources["SchedulerService"]["DependsOn"] == "RelayService"
+
+
+def test_two_delaylines_share_no_group():
+    """On one Kafka cluster each would otherwise get a part of the other's records."""
+    for name in ("delayline", "another"):
+        template = services(**WITH_MSK_IAM, Name=name)
+        assert environment(template, "router")["DELAYLINE_ROUTER_GROUP_ID"] == f"{name}-router"
+        assert f"group/events/0a1b-2c3d/{name}-router" in json.dumps(template.resources["RouterRole"])
+
+
 def test_health_checks_are_those_of_the_images():
     text = (s.ROOT / "deploy/Dockerfile").read_text()
     for program in PROGRAMS:
