@@ -8,6 +8,7 @@ import platform
 import statistics
 import subprocess
 
+import capacity
 import figures
 import plot
 import stack as s
@@ -15,6 +16,7 @@ import stack as s
 # What --publish replaces in README.md.
 TABLE, PEERS = ("<!-- table -->", "<!-- end -->"), ("<!-- peers -->", "<!-- end of peers -->")
 FOLDER = s.ROOT / "build/bench"
+RUNBOOK = s.ROOT / "deploy/RUNBOOK.md"
 
 
 def first_line(command):
@@ -62,7 +64,7 @@ class Report:
         print(f"{name} {number(value)} {figure.unit}  [{', '.join(number(run) for run in runs)}]", flush=True)
 
     def publish(self, folder):
-        """The tables as they stand into README.md, and all plots."""
+        """The tables as they stand into README.md and the runbook, and all plots."""
         known = self.read()
         ordered = [known[name] for name in figures.FIGURES if name in known]
         readme = folder / "README.md"
@@ -72,6 +74,8 @@ class Report:
         if (FOLDER / "peers.md").exists():
             told = between(told, PEERS, (FOLDER / "peers.md").read_text())
         readme.write_text(told)
+        if (of := capacity.figures_of(known)) is not None:
+            RUNBOOK.write_text(between(RUNBOOK.read_text(), capacity.MARKS, capacity.text(of)))
         (folder / "plots").mkdir(exist_ok=True)
         plot.draw(known, folder / "plots")
 

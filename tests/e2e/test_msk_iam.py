@@ -113,6 +113,20 @@ def test_the_check_says_why_it_is_not_let_in(gated):
         assert answer.returncode == 69 and reason in answer.stderr, answer.stderr
 
 
+@pytest.mark.embedded("the keys are the emulator's")
+def test_redrive_comes_by_a_token_too(gated):
+    kafka = s.Kafka(gated)
+    kafka.send(value=b"v", headers=[("delay-error", b"target-missing")], topic=gated.dead_letter_topic)
+    keys = {name: value for name, value in gated.role.items() if value}
+    env = {name: value for name, value in gated.env.items() if name not in gated.role}
+    command = [s.ROOT / "deploy/redrive", "target-missing"]
+    done = subprocess.run(command, env={**env, **gated.through, **keys}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    ((message, _),) = kafka.read(gated.delay_topic, 1, 20)
+    assert message.value() == b"v" and s.header(message, "delay-error") is None
+    assert gated.gate.tokens and not gated.gate.refusals
+
+
 @pytest.mark.parametrize(
     "settings,named",
     [

@@ -9,13 +9,13 @@ from template import Template
 
 PROGRAMS = ["router", "scheduler", "relay"]
 NAMESPACE = "Delayline/e2e"
+README, RUNBOOK = ((s.ROOT / "deploy" / name).read_text() for name in ("README.md", "RUNBOOK.md"))
 
 
 def documented():
     """Metrics by program, with their units, as the table of deploy/README.md has them."""
     table = {program: {} for program in PROGRAMS}
-    text = (s.ROOT / "deploy/README.md").read_text()
-    for names, programs, unit in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([\w, ]+) \| (\w+) \|", text, re.M):
+    for names, programs, unit in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([\w, ]+) \| (\w+) \|", README, re.M):
         for program in PROGRAMS if programs == "all" else programs.split(", "):
             table[program].update(dict.fromkeys(re.findall(r"\w+", names), unit))
     return table
@@ -23,8 +23,7 @@ def documented():
 
 def test_what_metrics_cost():
     count = sum(map(len, documented().values()))
-    text = (s.ROOT / "deploy/README.md").read_text()
-    assert f"{count} metrics at $0.30 are ${count * 0.3:.2f} a month" in text
+    assert f"{count} metrics at $0.30 are ${count * 0.3:.2f} a month" in README
 
 
 # --- embedded metric format ---------------------------------------------------------------------
@@ -192,21 +191,19 @@ def test_alarms_scaling_and_dashboard_name_what_there_is():
 
 def test_each_alarm_is_explained():
     alarms = {name for each in ("data", "services", "watch") for name in template(each).of_type("AWS::CloudWatch::Alarm")}
-    text = (s.ROOT / "deploy/README.md").read_text()
-    table = text.split("| alarm | means | what to do |")[1].split("\n\n")[0]
+    table = RUNBOOK.split("| alarm | means | what to do |")[1].split("\n\n")[0]
     rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
     assert sorted(name for row in rows for name in re.findall(r"\w+", row)) == sorted(alarms)
-    assert f"{len(alarms)} alarms" in text
+    assert f"{len(alarms)} alarms" in README
 
 
-def test_grafana_and_readme_name_what_programs_tell(fast_stack):
+def test_grafana_readme_and_runbook_name_what_programs_tell(fast_stack):
     labels = {}
     for program in PROGRAMS:
         for series in s.metrics(fast_stack.admins(program)[0]):
             name, _, inside = series.partition("{")
             labels.setdefault(name, {"job", "instance"}).update(re.findall(r'(\w+)="', inside))
-    text = (s.ROOT / "deploy/README.md").read_text()
-    assert set(re.findall(r"\bdelayline_\w+", text)) <= set(labels)
+    assert set(re.findall(r"\bdelayline_\w+", README + RUNBOOK)) <= set(labels)
     board = json.loads((s.ROOT / "deploy/grafana/delayline.json").read_text())
     targets = [target for panel in board["panels"] for target in panel["targets"]]
     assert len(targets) > 20
