@@ -1,6 +1,7 @@
 """Other people's clients: the Java console producer and consumer, and boto3 on our queues and our table."""
 
 import base64
+import datetime
 import json
 import os
 import subprocess
@@ -8,16 +9,17 @@ import uuid
 
 import boto3
 import pytest
+import runbook
 import stack as s
 
 
-def java(main, *arguments, text=None):
+def java_command(main):
     cache = s.read_env(s.NATIVE_RUN / "servers.env", prefixes=("NATIVE_",))["NATIVE_CACHE"]
-    options = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx96m"]
-    run = subprocess.run(
-        ["java", *options, "-cp", f"{cache}/kafka/*", main, *arguments],
-        input=text, capture_output=True, text=True, timeout=60,
-    )
+    return ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx96m", "-cp", f"{cache}/kafka/*", main]
+
+
+def java(main, *arguments, text=None):
+    run = subprocess.run([*java_command(main), *arguments], input=text, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -143,3 +145,24 @@ def test_a_handmade_message_on_the_ready_queue(fast_stack):
         kafka.read(fast_stack.target, 2, 2, lambda m: m.value() == mark)
     [admin] = fast_stack.admins("relay")
     assert s.metrics(admin)["delayline_parked_total"] >= 3
+
+
+def test_a_group_goes_back_in_the_topic(new_stack, tmp_path):
+    """As deploy/RUNBOOK.md has it."""
+    stack = new_stack(routers=0)
+    begin = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=1)
+    taken, count = "delayline_records_taken_total", 5
+
+    def routed():
+        router = stack.start("router")
+        s.wait_until(f"{count} records taken", 60, lambda: s.metrics(router.admin()).get(taken, 0) == count, 0.1)
+        assert router.stop()[0] == 0
+
+    for number in range(count):
+        send_delayed(stack, b"%d" % number, b"1s")
+    routed()
+    tool = java_command("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand")
+    tools = {"kafka-consumer-groups.sh": " ".join(f"'{word}'" for word in tool)}
+    place = {"group": stack.env["DELAYLINE_ROUTER_GROUP_ID"], "topic": stack.delay_topic}
+    runbook.run(stack, "offsets", tmp_path, tools, since=begin.strftime("%Y-%m-%dT%H:%M:%S.000"), **place)
+    routed()
