@@ -21,6 +21,11 @@ SOAK_RATE = int(os.environ.get("CHAOS_SOAK_RATE", 1000))
 STEADY_S = 5
 CALLS_TIMES = 1.5
 
+# The mock cluster looks for a message set from the oldest one on. At thousands of records a second, for minutes, sets must
+# be larger than producers in a hurry make them: with sets of one its thread was full after a minute, and records seconds late.
+SETTINGS = {**chaos.SETTINGS, "DELAYLINE_STACK_TOPICS": "delay:8,orders:4", "KAFKA_PROPERTY_LINGER_MS": "20"}
+LINGER = ("--linger-ms", "20")
+
 
 class Calls:
     """How many calls a second the emulator has been asked."""
@@ -59,9 +64,9 @@ def show(calls):
 
 @pytest.mark.parametrize("what", OUTAGES)
 def test_outage(new_stack, what):
-    stack = new_stack(settings=chaos.SETTINGS)
+    stack = new_stack(settings=SETTINGS)
     seconds = 2 * STEADY_S + 4 * OUTAGE_S
-    trial = chaos.Trial(stack, seconds=seconds, rate=OUTAGE_RATE)
+    trial = chaos.Trial(stack, seconds=seconds, rate=OUTAGE_RATE, more=LINGER)
     trial.wait_for_deliveries(OUTAGE_RATE * 2)
     calls = Calls(stack)
     chaos.last_for(STEADY_S)
@@ -104,12 +109,12 @@ def sizes(pid):
 
 def test_soak(new_stack):
     """Resident memory and descriptors of the first third against the last."""
-    stack = new_stack(settings=chaos.SETTINGS)
+    stack = new_stack(settings=SETTINGS)
     pids = {name: int((stack.directory / f"{name}-1.pid").read_text()) for name in ("router", "scheduler", "relay")}
     # The longest delay, what is read ahead, and then tables that are touched page by page, such as the relay's of 65,536
     # ids: resident memory grows for 42 s and is flat from there on.
     warm_s = 45
-    trial = chaos.Trial(stack, seconds=SOAK_S + warm_s, rate=SOAK_RATE)
+    trial = chaos.Trial(stack, seconds=SOAK_S + warm_s, rate=SOAK_RATE, more=LINGER)
     chaos.last_for(warm_s)
     samples = {name: [] for name in pids}
     end = time.monotonic() + SOAK_S

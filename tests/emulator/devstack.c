@@ -61,7 +61,8 @@ static const char usage[] =
     "  --credentials KIND         what the programs get: static (default), container or imds\n"
     "  --session-seconds N        how long issued keys live (default 3600)\n"
     "  --brokers N                brokers of the mock cluster (default 1)\n"
-    "  --topics NAME:N,...        more topics, or other numbers of partitions (default 64)\n"
+    "  --topics NAME:N,...        more topics, or other numbers of partitions (default 64);\n"
+    "                             default: DELAYLINE_STACK_TOPICS\n"
     "  --seed N                   of ids and chance (default 1)\n"
     "Names of topics, queues and table come from the DELAYLINE_ variables that the programs "
     "read.\n";
@@ -347,7 +348,10 @@ static bool parse_options(int argc, char **argv, struct options *ret)
         {"seed", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
-    *ret = (struct options){.session_seconds = 3600, .brokers = 1, .topics = "", .seed = 1};
+    *ret = (struct options){.session_seconds = 3600,
+                            .brokers = 1,
+                            .topics = setting("DELAYLINE_STACK_TOPICS", ""),
+                            .seed = 1};
     int option;
     int seed = 1;
     bool ok = true;

@@ -59,6 +59,7 @@ static const char help[] =
     "  --drain DURATION     give up when nothing has come for that long after the last due time "
     "(30s)\n"
     "  --settle DURATION    go on looking for duplicates that long after the last record (2s)\n"
+    "  --linger-ms MS       linger.ms of the producer (2)\n"
     "  --fetch-wait-ms MS   fetch.wait.max.ms of the consumer (2; a broker that is not a mock may "
     "have 500)\n";
 
@@ -128,6 +129,7 @@ static void defaults(struct options *o)
         .topic = env_or("DELAYLINE_STACK_DELAY_TOPIC", "delay"),
         .dead_letter_topic = env_or("DELAYLINE_DEAD_LETTER_TOPIC", "delay-dead-letter"),
         .admin_addresses = env_or("DELAYLINE_STACK_ADMIN_ADDRESSES", ""),
+        .linger_ms = "2",
         .fetch_wait_ms = "2",
         .drain_ms = 30000,
         .settle_ms = 2000,
@@ -159,6 +161,7 @@ enum option_id {
     ADMIN,
     DRAIN,
     SETTLE,
+    LINGER,
     FETCH_WAIT,
     HELP
 };
@@ -182,6 +185,7 @@ static const struct option long_options[] = {
     {"admin", 1, NULL, ADMIN},
     {"drain", 1, NULL, DRAIN},
     {"settle", 1, NULL, SETTLE},
+    {"linger-ms", 1, NULL, LINGER},
     {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
     {"help", 0, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -253,6 +257,10 @@ static void run_option(struct options *o, int id, const char *value)
         break;
     case SETTLE:
         o->settle_ms = parse_duration(value, strlen(value), "--settle takes a duration");
+        break;
+    case LINGER:
+        parse_number(value, 0, 60000, "--linger-ms takes 0 .. 60000");
+        o->linger_ms = value;
         break;
     case FETCH_WAIT:
         parse_number(value, 0, 60000, "--fetch-wait-ms takes 0 .. 60000");

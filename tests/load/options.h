@@ -17,6 +17,7 @@ struct options {
     const char *report;
     const char *faults; /* NULL: there are none, and no duplicate is allowed */
     const char *admin_addresses;
+    const char *linger_ms;
     const char *fetch_wait_ms;
     int64_t horizon_ms; /* only to tell the paths apart in the live display */
     int64_t drain_ms;

@@ -73,7 +73,7 @@ static rd_kafka_t *client(struct run *run, rd_kafka_type_t type)
     rd_kafka_conf_set_opaque(conf, run);
     if (type == RD_KAFKA_PRODUCER) {
         set(conf, "enable.idempotence", "true");
-        set(conf, "linger.ms", "2");
+        set(conf, "linger.ms", run->options->linger_ms);
         set(conf, "message.max.bytes", "20000000");
         set(conf, "queue.buffering.max.messages", "100000");
         set(conf, "queue.buffering.max.kbytes", "65536");
