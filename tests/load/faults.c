@@ -114,7 +114,7 @@ void faults_judge(const struct faults *faults, const struct ledger *ledger, cons
                   struct judgement *ret)
 {
     CHECK(ledger->emitted_after != NULL);
-    *ret = (struct judgement){.bound = 0};
+    memset(ret, 0, sizeof(*ret)); /* a literal is a second one on the stack, unless optimized away */
     for (size_t i = 0; i < faults->count; i++)
         ret->bound += faults->list[i].records;
     for (size_t i = 0; i < ledger->copy_count; i++) {
