@@ -43,6 +43,7 @@ ROUND_TRIP_MS = 200
 # How late a copy may come. A router's: a session and a join later; a relay's: a visibility and a poll later.
 ROUTER_WAIT_S = 15
 RELAY_WAIT_S = VISIBILITY_S + 3
+WINDOW_S = 300  # and never later than this after a fault, whatever it was
 
 if s.NATIVE:  # whose servers take their time
     SETTINGS = {**s.FAST}
@@ -107,7 +108,8 @@ class Trial:
         self.fault_log.touch()
         self.records = int(seconds * rate)
         self.watch = Watch()
-        self.run = stack.load(self.records, rate, delay, "--faults", str(self.fault_log), *more)
+        settle = ("--settle", f"{RELAY_WAIT_S}s")  # as long as a copy may yet come
+        self.run = stack.load(self.records, rate, delay, "--faults", str(self.fault_log), *settle, *more)
 
     def note(self, what, begin_ms, end_ms, wait_s, records):
         """A fault and how many records may come twice for it, at most."""
@@ -264,10 +266,21 @@ def wait_for_partitions(router):
 
 
 def wait_for_death(program, number, seconds):
-    s.wait_until(f"the end of {program.name}", seconds, lambda: program.process.poll() is not None, 0.005)
+    """When it was last seen alive."""
+    alive_ms = s.now_ms()
+
+    def is_dead():
+        nonlocal alive_ms
+        now_ms = s.now_ms()
+        dead = program.process.poll() is not None
+        alive_ms = alive_ms if dead else now_ms
+        return dead
+
+    s.wait_until(f"the end of {program.name}", seconds, is_dead, 0.005)
     assert program.process.returncode == -number, (
         f"exit {program.process.returncode}: {program.log_path.read_text()[-2000:]}"
     )
+    return alive_ms
 
 
 def held_shards(scheduler):

@@ -95,14 +95,13 @@ def test_killed(new_stack, point):
     if program == "router" and point not in AT_START:
         chaos.wait_for_partitions(victim)
     trial = chaos.Trial(stack, more=poison)
-    begin_ms = s.now_ms()
     if point in AFTER_SIGTERM:
         victim.wait_ready(20)
         trial.wait_for_work(victim)
         victim.process.send_signal(signal.SIGTERM)
     if point in REFUSED:
         refuse_until_it_dies(stack, trial, victim)
-    chaos.wait_for_death(victim, signal.SIGKILL, 30)
+    begin_ms = chaos.wait_for_death(victim, signal.SIGKILL, 30)
     cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
     trial.note(f"kill -9 at {point}", begin_ms, s.now_ms(), wait_s, cost)
     stack.start(program)

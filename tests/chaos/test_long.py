@@ -23,8 +23,9 @@ CALLS_TIMES = 1.5
 
 # The mock cluster looks for a message set from the oldest one on. At thousands of records a second, for minutes, sets must
 # be larger than producers in a hurry make them: with sets of one its thread was full after a minute, and records seconds late.
-SETTINGS = {**chaos.SETTINGS, "DELAYLINE_STACK_TOPICS": "delay:8,orders:4", "KAFKA_PROPERTY_LINGER_MS": "20"}
-LINGER = ("--linger-ms", "20")
+# The target holds what a minute has piled up, should the consumer be slower than the relay: 5 MiB a partition.
+SETTINGS = {**chaos.SETTINGS, "DELAYLINE_STACK_TOPICS": "delay:8,orders:16", "KAFKA_PROPERTY_LINGER_MS": "50"}
+LINGER = ("--linger-ms", "50")
 
 
 class Calls:

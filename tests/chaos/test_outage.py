@@ -10,7 +10,7 @@ OUTAGE_S = 6
 @pytest.mark.parametrize("operations", [chaos.SQS, chaos.DYNAMODB], ids=["sqs", "dynamodb"])
 def test_service_down(new_stack, operations):
     stack = new_stack(settings=chaos.SETTINGS)
-    trial = chaos.Trial(stack, seconds=9)
+    trial = chaos.Trial(stack, seconds=12)
     trial.wait_for_deliveries(300)
     # Of SQS none: the table answers all the while. Of DynamoDB what comes meanwhile, and until a try hits: the waits between
     # them have grown to three seconds by then.

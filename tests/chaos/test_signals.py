@@ -89,14 +89,14 @@ def test_crash_loop(new_stack, program):
     began_ms = s.now_ms()
     while s.now_ms() < began_ms + loop_s * 1000:
         victim = stack.start(program)
-        begin_ms = s.now_ms()
         chaos.last_for(chance.uniform(least_s, most_s))
+        begin_ms = s.now_ms()
         victim.kill()
         cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
         if program == "relay":
             # It falls behind in a long loop, since each begins with waiting for what the last one held: that comes
             # again when its turn comes.
-            wait_s = max(wait_s, CRASHES_S)
+            wait_s = max(wait_s, min(CRASHES_S, chaos.WINDOW_S))
         number = next(crashes)
         trial.note(f"crash {number} of the {program}", begin_ms, s.now_ms(), wait_s, cost)
     stack.start(program)

@@ -32,7 +32,7 @@ def test_answers(new_stack, new_proxy, program, mode):
     one = stack.start(program, AWS_ENDPOINT_URL=proxy.url)
     if program == "router":
         chaos.wait_for_partitions(one)
-    trial = chaos.Trial(stack)
+    trial = chaos.Trial(stack, seconds=9)
     trial.wait_for_work(one)
     most = trial.to_table(BAD_S + 1) if program == "router" else 0
     with trial.aws_fault(f"{mode} answers to the {program}", most=most):

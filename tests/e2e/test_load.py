@@ -63,6 +63,58 @@ def test_on_a_terminal(fast_stack):
     assert "verdict: clean" in lines
 
 
+def without(headers, name):
+    return [(n, v) for n, v in headers if n != name]
+
+
+# What a broken Delayline might emit: changes of (topic, key, value, headers), and as what a copy so changed counts.
+WRONG = {
+    "a copy": (lambda t, k, v, h: (t, k, v, h), ()),
+    "another value": (lambda t, k, v, h: (t, k, v[:-1] + b"?", h), ("corrupted",)),
+    "a value cut short": (lambda t, k, v, h: (t, k, v[:-1], h), ("corrupted",)),
+    "another key": (lambda t, k, v, h: (t, b"another", v, h), ("corrupted",)),
+    "headers in another order": (lambda t, k, v, h: (t, k, v, h[::-1]), ("corrupted",)),
+    "a header too many": (lambda t, k, v, h: (t, k, v, [*h, ("delay-for", b"1s")]), ("corrupted",)),
+    "no source": (lambda t, k, v, h: (t, k, v, without(h, "delay-source")), ("corrupted",)),
+    "another due time": (
+        lambda t, k, v, h: (t, k, v, [(n, b"1" if n == "delay-due" else x) for n, x in h]),
+        ("corrupted",),
+    ),
+    "another target": (lambda t, k, v, h: ("orders-1" if t == "orders-0" else "orders-0", k, v, h), ("misrouted",)),
+    "no reason": (lambda t, k, v, h: ("dead-letter", k, v, h), ("unexpected",)),
+}
+
+
+@pytest.mark.embedded("its targets are made when they are asked for")
+def test_it_sees_whatever_is_wrong(fast_stack):
+    """One bad copy of each kind beside the right ones."""
+    run = fast_stack.load(60, 600, "0..200ms", "--targets", "2", "--poison", "100", "--settle", "3s", "--seed", "1")
+    name = re.search(r"run (\w+)", run.process.stdout.readline())[1]
+    kafka = s.Kafka(fast_stack)
+
+    def is_of_this_run(message):
+        return (s.header(message, "load-id") or "").startswith(name + ":") and message.value()
+
+    good = [each for topic in ("orders-0", "orders-1") for each in kafka.read(topic, 10, 20, is_of_this_run)]
+    poison = [message for message, _ in kafka.read(fast_stack.dead_letter_topic, 2, 20, is_of_this_run)]
+    expected = {"corrupted": 0, "misrouted": 0, "unexpected": 0}
+    for (message, _), (change, counts) in zip(good, WRONG.values()):
+        topic, key, value, headers = change(message.topic(), message.key(), message.value(), message.headers())
+        topic = fast_stack.dead_letter_topic if topic == "dead-letter" else topic
+        kafka.send(key, value, headers, topic=topic)
+        for count in counts:
+            expected[count] += 1
+    # What breaks the contract: delivered, without the headers that are compared and perhaps to another target; and with
+    # another reason.
+    kafka.send(poison[0].key(), poison[0].value(), poison[0].headers(), topic="orders-0")
+    other = [*without(poison[1].headers(), "delay-error"), ("delay-error", b"another")]
+    kafka.send(poison[1].key(), poison[1].value(), other, topic=fast_stack.dead_letter_topic)
+    code, report = run.verdict()
+    assert code == 1 and report["duplicated"] == len(WRONG) + 2 and report["lost"] == 0
+    assert report["corrupted"] == expected["corrupted"] + 1 and report["unexpected"] == expected["unexpected"] + 2, report
+    assert report["misrouted"] - expected["misrouted"] in (0, 1), report
+
+
 @pytest.mark.parametrize(
     "wrong,code,text",
     [

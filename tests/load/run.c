@@ -344,7 +344,7 @@ static bool is_over(const struct run *run, int64_t *settled_mono_ms)
     if (l->settled + l->unknown >= l->sent + l->unknown) {
         if (*settled_mono_ms == INT64_MAX)
             *settled_mono_ms = now;
-        return now - *settled_mono_ms >= run->options->settle_ms;
+        return now - MAX(*settled_mono_ms, run->last_arrival_mono_ms) >= run->options->settle_ms;
     }
     int64_t overdue = clock_ms(CLOCK_REALTIME) - run->last_due_ms;
     return overdue > run->options->drain_ms &&
