@@ -128,7 +128,12 @@ def test_metrics_are_in_the_log(new_stack):
 FOLDER = s.ROOT / "deploy/cloudformation"
 # AWS's own, each by the dimensions that it has.
 OF_AWS = {
-    "AWS/SQS": {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"},
+    "AWS/SQS": {
+        "ApproximateAgeOfOldestMessage",
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+        "NumberOfMessagesReceived",
+    },
     "AWS/DynamoDB": {"WriteThrottleEvents", "ReadThrottleEvents", "ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"},
     "AWS/ECS": {"CPUUtilization", "MemoryUtilization"},
     "AWS/Logs": {"EMFParsingErrors", "EMFValidationErrors"},
