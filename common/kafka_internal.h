@@ -92,6 +92,11 @@ void kafka_client_log(struct kafka_client *client, enum log_level level, const c
  * before. */
 void kafka_client_close(struct kafka_client *client);
 
+/* --- producer -------------------------------------------------------------------------------- */
+
+/* For tests: topics that one client may see before another goes on. */
+void kafka_producer_limit_topics(struct kafka_producer *producer, size_t topics_max);
+
 /* --- MSK IAM (kafka_iam.c) ------------------------------------------------------------------- */
 
 /* Gives librdkafka a token, for all connections from now on. */

@@ -7,7 +7,8 @@
 #include "common/mem.h"
 
 #define EVENTS_PER_WAKE 100 /* an event may hold the reports of a whole batch */
-/* librdkafka keeps every topic that it has seen, and records name them. */
+/* Of one client: librdkafka forgets no topic that it has seen while it lives, looks through all of
+ * them for each new one, and producers name as many as they like. */
 #define TOPICS_MAX 16384
 
 static_assert(sizeof(void *) >= sizeof(uint64_t), "an id fits librdkafka's per-message pointer");
@@ -20,13 +21,112 @@ struct topic {
 
 #define TOPIC_SLOTS 1024 /* a power of two */
 
-struct kafka_producer {
+/* A client with what it has seen. */
+struct generation {
     struct kafka_client client;
-    kafka_report_fn *on_report;
+    struct kafka_producer *producer;
     size_t pending;
     size_t topic_count;
     struct topic *topics[TOPIC_SLOTS];
 };
+
+struct kafka_producer {
+    struct loop *loop;
+    struct kafka_cluster cluster;
+    struct kafka_property *properties; /* the caller's, copied */
+    size_t property_count;
+    struct kafka_producer_callbacks callbacks;
+    void *ctx;
+    size_t topics_max;
+    struct generation *young; /* takes records */
+    struct generation *old; /* NULL, or: it has had its topics, and its last reports are awaited */
+};
+
+/* --- generations ----------------------------------------------------------------------------- */
+
+static void on_wake(struct kafka_client *client);
+static void release_topics(struct generation *g);
+
+static void on_gone(struct kafka_client *client)
+{
+    mem_free(container_of(client, struct generation, client));
+}
+
+/* NULL, and lines in errors, if librdkafka refuses. */
+static struct generation *generation_new(struct kafka_producer *producer, struct buf *errors)
+{
+    static const struct kafka_property defaults[] = {
+        {"client.id", "delayline"},
+        {"socket.nagle.disable", "true"}, /* a small request must not wait for the last one's ACK */
+        {"partitioner", "murmur2_random"}, /* as the Java client */
+        {"queue.buffering.max.ms",
+         "0"}, /* emitted at its millisecond; a burst makes batches anyway */
+        {"queue.buffering.max.kbytes", "262144"},
+        {"message.max.bytes", "33554432"}, /* RECORD_BYTES_MAX: the broker decides */
+        {"topic.metadata.propagation.max.ms", "10000"},
+        {"statistics.interval.ms", "3000"}, /* kafka_producer_is_reachable */
+    };
+    static const struct kafka_property forced[] = {
+        {"enable.idempotence", "true"}, {"acks", "all"}, {"log.queue", "true"}};
+    const struct kafka_settings settings = {
+        .bootstrap_servers = producer->cluster.bootstrap_servers,
+        .iam = producer->cluster.iam != NULL,
+        .defaults = defaults,
+        .default_count = ARRAY_LEN(defaults),
+        .properties = producer->properties,
+        .property_count = producer->property_count,
+        .forced = forced,
+        .forced_count = ARRAY_LEN(forced),
+    };
+    struct generation *g = mem_calloc(1, sizeof(*g));
+    g->producer = producer;
+    g->client = (struct kafka_client){
+        .loop = producer->loop,
+        .callbacks = {.on_wake = on_wake, .on_gone = on_gone},
+        .on_log = producer->callbacks.on_log,
+        .on_fatal = producer->callbacks.on_fatal,
+        .ctx = producer->ctx,
+        .iam = producer->cluster.iam,
+        .iam_region = producer->cluster.iam_region,
+    };
+    if (kafka_client_open(&g->client, RD_KAFKA_PRODUCER, &settings, errors) == STATUS_OK)
+        return g;
+    mem_free(g);
+    return NULL;
+}
+
+/* No report of it comes any more. Accepts NULL. */
+static void generation_end(struct generation *g)
+{
+    if (g == NULL)
+        return;
+    release_topics(g);
+    kafka_client_close(&g->client);
+}
+
+static void retire_if_done(struct kafka_producer *producer)
+{
+    if (producer->old == NULL || producer->old->pending > 0)
+        return;
+    generation_end(producer->old);
+    producer->old = NULL;
+}
+
+/* Whose topics are full makes room for a new client. false: the last one is still wanted. */
+static bool renew(struct kafka_producer *producer)
+{
+    CLEANUP(buf_release) struct buf errors;
+    buf_init(&errors, KAFKA_TEXT_SIZE);
+    struct generation *next = producer->old == NULL ? generation_new(producer, &errors) : NULL;
+    if (next == NULL)
+        return false;
+    kafka_client_log(&producer->young->client, LOG_WARN, "TOPICS",
+                     "records have named more topics than one client may keep: another goes on");
+    producer->old = producer->young;
+    producer->young = next;
+    retire_if_done(producer);
+    return true;
+}
 
 /* --- reports --------------------------------------------------------------------------------- */
 
@@ -72,37 +172,41 @@ static enum outcome judge(const rd_kafka_message_t *message, struct error *error
     return OUTCOME_FAILED;
 }
 
-static void report(struct kafka_producer *producer, const rd_kafka_message_t *message)
+static void report(struct generation *g, const rd_kafka_message_t *message)
 {
     static const struct error none = {.kind = ERROR_NONE};
+    const struct kafka_producer *producer = g->producer;
     uint64_t id = (uint64_t)(uintptr_t)message->_private;
-    CHECK(producer->pending > 0);
-    producer->pending--;
+    CHECK(g->pending > 0);
+    g->pending--;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        producer->on_report(producer->client.ctx, id, OUTCOME_DONE, &none);
+        producer->callbacks.on_report(producer->ctx, id, OUTCOME_DONE, &none);
         return;
     }
     struct error error;
     enum outcome outcome = judge(message, &error);
-    producer->on_report(producer->client.ctx, id, outcome, &error);
+    producer->callbacks.on_report(producer->ctx, id, outcome, &error);
 }
 
-static void handle_reports(struct kafka_producer *producer, rd_kafka_event_t *event)
+/* A report may end the producer, and with it every generation. */
+static void handle_reports(struct generation *g, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message;
-    while (!producer->client.is_closing && (message = rd_kafka_event_message_next(event)) != NULL)
-        report(producer, message);
+    while (!g->client.is_closing && (message = rd_kafka_event_message_next(event)) != NULL)
+        report(g, message);
+    if (!g->client.is_closing)
+        retire_if_done(g->producer);
 }
 
 static void on_wake(struct kafka_client *client)
 {
-    struct kafka_producer *producer = container_of(client, struct kafka_producer, client);
+    struct generation *g = container_of(client, struct generation, client);
     for (int i = 0; i < EVENTS_PER_WAKE; i++) {
         rd_kafka_event_t *event = kafka_client_next(client, client->events);
         if (event == NULL)
             return;
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
-            handle_reports(producer, event);
+            handle_reports(g, event);
         rd_kafka_event_destroy(event);
     }
     kafka_client_wake(client);
@@ -119,48 +223,62 @@ static size_t slot_of(struct slice name)
     return (size_t)(hash ^ hash >> 32) % TOPIC_SLOTS;
 }
 
-static enum status get_topic(struct kafka_producer *producer, struct slice name,
-                             rd_kafka_topic_t **ret_handle, struct error *reterr)
+static rd_kafka_topic_t *find_topic(const struct generation *g, struct slice name)
 {
-    struct topic **slot = &producer->topics[slot_of(name)];
-    for (struct topic *topic = *slot; topic != NULL; topic = topic->next) {
-        if (slice_equal(topic->name, name)) {
-            *ret_handle = topic->handle;
-            return STATUS_OK;
-        }
+    for (const struct topic *topic = g->topics[slot_of(name)]; topic != NULL; topic = topic->next) {
+        if (slice_equal(topic->name, name))
+            return topic->handle;
     }
-    if (producer->topic_count == TOPICS_MAX) {
-        error_set(reterr, ERROR_PERMANENT, "TOO_MANY_TOPICS", "more than %d topics", TOPICS_MAX);
-        return STATUS_INVALID;
-    }
-    CLEANUP(mem_freep) char *text = mem_strndup((const char *)name.ptr, name.len);
-    rd_kafka_topic_t *handle = NULL;
-    if (name.len > 0 && name.len <= TOPIC_NAME_BYTES_MAX && strlen(text) == name.len)
-        handle = rd_kafka_topic_new(producer->client.rk, text, NULL);
-    if (handle == NULL) {
-        error_set(reterr, ERROR_PERMANENT, "TOPIC_EXCEPTION", "not a topic's name");
-        return STATUS_INVALID;
-    }
+    return NULL;
+}
+
+static rd_kafka_topic_t *add_topic(struct generation *g, const char *name)
+{
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(g->client.rk, name, NULL);
+    if (handle == NULL)
+        return NULL;
     struct topic *topic = mem_calloc(1, sizeof(*topic));
     topic->handle = handle;
     topic->name = slice_from_str(rd_kafka_topic_name(handle));
+    struct topic **slot = &g->topics[slot_of(topic->name)];
     topic->next = *slot;
     *slot = topic;
-    producer->topic_count++;
-    *ret_handle = handle;
-    return STATUS_OK;
+    g->topic_count++;
+    return handle;
 }
 
-static void release_topics(struct kafka_producer *producer)
+static void release_topics(struct generation *g)
 {
     for (size_t i = 0; i < TOPIC_SLOTS; i++) {
-        while (producer->topics[i] != NULL) {
-            struct topic *topic = producer->topics[i];
-            producer->topics[i] = topic->next;
+        while (g->topics[i] != NULL) {
+            struct topic *topic = g->topics[i];
+            g->topics[i] = topic->next;
             rd_kafka_topic_destroy(topic->handle);
             mem_free(topic);
         }
     }
+}
+
+static enum status get_topic(struct kafka_producer *producer, struct slice name,
+                             rd_kafka_topic_t **ret_handle, struct error *reterr)
+{
+    *ret_handle = find_topic(producer->young, name);
+    if (*ret_handle != NULL)
+        return STATUS_OK;
+    CLEANUP(mem_freep) char *text = mem_strndup((const char *)name.ptr, name.len);
+    if (name.len > 0 && name.len <= TOPIC_NAME_BYTES_MAX && strlen(text) == name.len) {
+        if (producer->young->topic_count >= producer->topics_max && !renew(producer)) {
+            error_set(reterr, ERROR_RETRY, "TOO_MANY_TOPICS",
+                      "more than %zu topics twice over, and records of the first wait for Kafka",
+                      producer->topics_max);
+            return STATUS_FULL;
+        }
+        *ret_handle = add_topic(producer->young, text);
+    }
+    if (*ret_handle != NULL)
+        return STATUS_OK;
+    error_set(reterr, ERROR_PERMANENT, "TOPIC_EXCEPTION", "not a topic's name");
+    return STATUS_INVALID;
 }
 
 /* --- producing ------------------------------------------------------------------------------- */
@@ -211,9 +329,9 @@ enum status kafka_produce(struct kafka_producer *producer, const struct kafka_me
         {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
     };
     size_t count = ARRAY_LEN(arguments) - (headers == NULL ? 1 : 0);
-    rd_kafka_error_t *refused = rd_kafka_produceva(producer->client.rk, arguments, count);
+    rd_kafka_error_t *refused = rd_kafka_produceva(producer->young->client.rk, arguments, count);
     if (refused == NULL) {
-        producer->pending++;
+        producer->young->pending++;
         return STATUS_OK;
     }
     enum status status = refuse(rd_kafka_error_code(refused), reterr);
@@ -225,19 +343,34 @@ enum status kafka_produce(struct kafka_producer *producer, const struct kafka_me
 
 size_t kafka_producer_pending(const struct kafka_producer *producer)
 {
-    return producer->pending;
+    return producer->young->pending + (producer->old == NULL ? 0 : producer->old->pending);
 }
 
 bool kafka_producer_is_reachable(const struct kafka_producer *producer)
 {
-    return producer->client.is_reachable;
+    return producer->young->client.is_reachable;
 }
 
 /* --- life ------------------------------------------------------------------------------------ */
 
-static void on_gone(struct kafka_client *client)
+static void copy_properties(struct kafka_producer *producer,
+                            const struct kafka_property *properties, size_t count)
 {
-    mem_free(container_of(client, struct kafka_producer, client));
+    producer->properties = mem_calloc(count + 1, sizeof(*properties));
+    producer->property_count = count;
+    for (size_t i = 0; i < count; i++)
+        producer->properties[i] = (struct kafka_property){mem_strdup(properties[i].name),
+                                                          mem_strdup(properties[i].value)};
+}
+
+static void release(struct kafka_producer *producer)
+{
+    for (size_t i = 0; i < producer->property_count; i++) {
+        mem_free((char *)(uintptr_t)producer->properties[i].name);
+        mem_free((char *)(uintptr_t)producer->properties[i].value);
+    }
+    mem_free(producer->properties);
+    mem_free(producer);
 }
 
 struct kafka_producer *kafka_producer_new(struct loop *loop, const struct kafka_cluster *cluster,
@@ -246,51 +379,31 @@ struct kafka_producer *kafka_producer_new(struct loop *loop, const struct kafka_
                                           const struct kafka_producer_callbacks *callbacks,
                                           void *ctx, struct buf *errors)
 {
-    static const struct kafka_property defaults[] = {
-        {"client.id", "delayline"},
-        {"socket.nagle.disable", "true"}, /* a small request must not wait for the last one's ACK */
-        {"partitioner", "murmur2_random"}, /* as the Java client */
-        {"queue.buffering.max.ms",
-         "0"}, /* emitted at its millisecond; a burst makes batches anyway */
-        {"queue.buffering.max.kbytes", "262144"},
-        {"message.max.bytes", "33554432"}, /* RECORD_BYTES_MAX: the broker decides */
-        {"topic.metadata.propagation.max.ms", "10000"},
-        {"statistics.interval.ms", "3000"}, /* kafka_producer_is_reachable */
-    };
-    static const struct kafka_property forced[] = {
-        {"enable.idempotence", "true"}, {"acks", "all"}, {"log.queue", "true"}};
-    const struct kafka_settings settings = {
-        .bootstrap_servers = cluster->bootstrap_servers,
-        .iam = cluster->iam != NULL,
-        .defaults = defaults,
-        .default_count = ARRAY_LEN(defaults),
-        .properties = properties,
-        .property_count = property_count,
-        .forced = forced,
-        .forced_count = ARRAY_LEN(forced),
-    };
     struct kafka_producer *producer = mem_calloc(1, sizeof(*producer));
-    producer->on_report = callbacks->on_report;
-    producer->client = (struct kafka_client){
-        .loop = loop,
-        .callbacks = {.on_wake = on_wake, .on_gone = on_gone},
-        .on_log = callbacks->on_log,
-        .on_fatal = callbacks->on_fatal,
-        .ctx = ctx,
-        .iam = cluster->iam,
-        .iam_region = cluster->iam_region,
-    };
-    if (kafka_client_open(&producer->client, RD_KAFKA_PRODUCER, &settings, errors) != STATUS_OK) {
-        mem_free(producer);
+    producer->loop = loop;
+    producer->cluster = *cluster;
+    producer->callbacks = *callbacks;
+    producer->ctx = ctx;
+    producer->topics_max = TOPICS_MAX;
+    copy_properties(producer, properties, property_count);
+    producer->young = generation_new(producer, errors);
+    if (producer->young == NULL) {
+        release(producer);
         return NULL;
     }
     return producer;
+}
+
+void kafka_producer_limit_topics(struct kafka_producer *producer, size_t topics_max)
+{
+    producer->topics_max = topics_max;
 }
 
 void kafka_producer_free(struct kafka_producer *producer)
 {
     if (producer == NULL)
         return;
-    release_topics(producer);
-    kafka_client_close(&producer->client);
+    generation_end(producer->old);
+    generation_end(producer->young);
+    release(producer);
 }

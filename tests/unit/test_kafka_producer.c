@@ -1,6 +1,6 @@
 #include "tests/harness/unit.h"
 
-#include "common/kafka.h"
+#include "common/kafka_internal.h"
 #include "tests/harness/mock_kafka.h"
 
 #define REPORTS_MAX 64
@@ -280,6 +280,60 @@ static void it_knows_whether_a_broker_is_there(void **state)
     loop_timer_free(f->timer);
 }
 
+static enum status try_to_produce(struct fixture *f, const char *topic, uint64_t id,
+                                  struct error *reterr)
+{
+    const struct kafka_message message = {.topic = slice_from_str(topic), .id = id};
+    return kafka_produce(f->producer, &message, reterr);
+}
+
+/* Who writes to a delay topic names as many targets as he likes; nobody else's record is refused
+ * for it. */
+static void however_many_topics_are_named_more_can_be(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"t0", "t1", "t2", "t3", "t4"};
+    struct error error;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        mock_kafka_topic(&f->mock, names[i], 1);
+    open_producer(f, NULL, 0);
+    kafka_producer_limit_topics(f->producer, 2);
+    for (uint64_t id = 0; id < 4; id++) /* the third begins a new client, beside the old one */
+        produce_to(f, names[id], id);
+    assert_status(try_to_produce(f, "t4", 4, &error), STATUS_FULL);
+    assert_int_equal(error.kind, ERROR_RETRY);
+    produce_to(f, "t3", 5);
+    assert_int_equal(kafka_producer_pending(f->producer), 5);
+    run_until_reports(f, 5);
+    assert_int_equal(kafka_producer_pending(f->producer), 0);
+    produce_to(f, "t4", 4);
+    for (uint64_t id = 6; id < 10; id++) {
+        run_until_reports(f, id);
+        produce_to(f, names[id - 6], id);
+    }
+    run_until_reports(f, 10);
+    bool seen[10] = {false};
+    for (size_t i = 0; i < ARRAY_LEN(seen); i++) {
+        assert_int_equal(f->reports[i].outcome, OUTCOME_DONE);
+        assert_false(seen[f->reports[i].id]);
+        seen[f->reports[i].id] = true;
+    }
+}
+
+static void giving_up_on_two_clients_does_not_wait(void **state)
+{
+    struct fixture *f = *state;
+    open_producer(f, NULL, 0);
+    kafka_producer_limit_topics(f->producer, 1);
+    rd_kafka_mock_broker_set_down(f->mock.cluster, 1);
+    produce_to(f, "target", 1);
+    produce_to(f, "other", 2);
+    kafka_producer_free(f->producer);
+    f->producer = NULL;
+    mock_kafka_run_out(&f->mock);
+    assert_int_equal(f->report_count, 0);
+}
+
 static void giving_up_does_not_wait(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +363,8 @@ int main(void)
         TEST(properties_come_from_the_environment),
         TEST(it_knows_whether_a_broker_is_there),
         TEST(giving_up_does_not_wait),
+        TEST(however_many_topics_are_named_more_can_be),
+        TEST(giving_up_on_two_clients_does_not_wait),
     };
     return run_side_by_side(tests, ARRAY_LEN(tests));
 }
