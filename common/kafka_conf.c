@@ -182,6 +182,31 @@ static bool check_tokens(rd_kafka_conf_t *conf, struct buf *errors)
     return false;
 }
 
+/* Who is not who the certificate says would get passwords, tokens and records. */
+static bool check_verification(rd_kafka_conf_t *conf, struct buf *errors)
+{
+    static const struct {
+        const char *name;
+        const char *off;
+        const char *line;
+    } switches[] = {
+        {"enable.ssl.certificate.verification", "false",
+         "KAFKA_PROPERTY_ENABLE_SSL_CERTIFICATE_VERIFICATION: brokers are always verified; "
+         "KAFKA_PROPERTY_SSL_CA_LOCATION says by whose certificates\n"},
+        {"ssl.endpoint.identification.algorithm", "none",
+         "KAFKA_PROPERTY_SSL_ENDPOINT_IDENTIFICATION_ALGORITHM: brokers are always verified, by "
+         "the names that they are reached by\n"},
+    };
+    bool good = true;
+    for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
+        if (!has_value(conf, switches[i].name, switches[i].off))
+            continue;
+        buf_append_str(errors, switches[i].line);
+        good = false;
+    }
+    return good;
+}
+
 /* NULL: something was refused. */
 static rd_kafka_conf_t *make_conf(rd_kafka_type_t type, const struct kafka_settings *settings,
                                   struct buf *errors)
@@ -199,6 +224,7 @@ static rd_kafka_conf_t *make_conf(rd_kafka_type_t type, const struct kafka_setti
         good = set_all(conf, iam, ARRAY_LEN(iam), errors) && good;
     else
         good = check_tokens(conf, errors) && good;
+    good = check_verification(conf, errors) && good;
     if (good)
         return conf;
     rd_kafka_conf_destroy(conf);

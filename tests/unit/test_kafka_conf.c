@@ -215,6 +215,31 @@ static void msk_iam_decides_how_clients_come(void **state)
     }
 }
 
+/* TLS without a verified broker is none; librdkafka's own defaults verify chain and name. */
+static void brokers_are_always_verified(void **state)
+{
+    static const char *const off[][2] = {{"ENABLE_SSL_CERTIFICATE_VERIFICATION", "false"},
+                                         {"ENABLE_SSL_CERTIFICATE_VERIFICATION", "0"},
+                                         {"SSL_ENDPOINT_IDENTIFICATION_ALGORITHM", "none"}};
+    (void)state;
+    setenv("KAFKA_PROPERTY_SECURITY_PROTOCOL", "SSL", 1);
+    rd_kafka_t *rk = open_handle(RD_KAFKA_PRODUCER, &plain);
+    assert_property(rk, "enable.ssl.certificate.verification", "true");
+    assert_property(rk, "ssl.endpoint.identification.algorithm", "https");
+    rd_kafka_destroy(rk);
+    for (size_t i = 0; i < ARRAY_LEN(off); i++) {
+        char variable[64];
+        char line[128];
+        const char *lines[] = {line};
+        snprintf(variable, sizeof(variable), "KAFKA_PROPERTY_%s", off[i][0]);
+        snprintf(line, sizeof(line), "%s: brokers are always verified", variable);
+        setenv(variable, off[i][1], 1);
+        assert_refused(RD_KAFKA_CONSUMER, &plain, lines, 1);
+        assert_refused(RD_KAFKA_PRODUCER, &plain, lines, 1);
+        unsetenv(variable);
+    }
+}
+
 /* Clients would wait for ever. */
 static void tokens_that_nobody_makes_are_refused(void **state)
 {
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(what_does_not_go_together_is_said),
         cmocka_unit_test(the_environment_alone_is_checked),
         cmocka_unit_test(msk_iam_decides_how_clients_come),
+        cmocka_unit_test(brokers_are_always_verified),
         cmocka_unit_test(tokens_that_nobody_makes_are_refused),
         cmocka_unit_test(errors_have_kafkas_names),
     };
