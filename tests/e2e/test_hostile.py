@@ -60,6 +60,8 @@ def test_nothing_breaks_out(new_stack):
     for log in stack.directory.glob("r*-1.log"):
         for line in log.read_bytes().split(b"\n")[:-1]:
             assert json.loads(line)["event"] != "forged", line
+    for admin in (each for kind in stack.replicas for each in stack.admins(kind)):
+        assert not [series for series in s.metrics(admin) if "forged" in series or stack.target in series]
     for request in [] if s.NATIVE else stack.emulator("/_emulator/requests")["requests"]:
         assert request["operation"] != "PurgeQueue"
 

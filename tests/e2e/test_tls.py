@@ -1,8 +1,10 @@
-"""AWS behind TLS, and servers that are not who they should be (F13): refused, said, tried again, never without TLS."""
+"""AWS and Kafka behind TLS, and servers that are not who they should be (F13): refused, said, tried again, never without TLS."""
 
 import contextlib
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import urllib.parse
 
@@ -21,6 +23,7 @@ class Front:
         self.server, self.context = (server.hostname, server.port), context
         self.first_bytes = set()  # of all connections: what a client says in the clear
         self.requests = 0
+        self.told = 0  # bytes that a client has said inside TLS
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"https://localhost:{self.listener.getsockname()[1]}"
         self.sockets = [self.listener]
@@ -50,6 +53,7 @@ class Front:
     def copy(self, source, sink):
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                self.told += len(data) if isinstance(source, ssl.SSLSocket) else 0
                 self.requests += b"POST " in data
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
@@ -70,8 +74,8 @@ def authority(tmp_path):
 def new_front(fast_stack):
     made = []
 
-    def make(context):
-        made.append(Front(fast_stack.env["AWS_ENDPOINT_URL"], context))
+    def make(context, url=None):
+        made.append(Front(url or fast_stack.env["AWS_ENDPOINT_URL"], context))
         return made[-1]
 
     yield make
@@ -135,6 +139,38 @@ def test_wrong_servers(fast_stack, authority, new_front, wrong):
     assert front.requests > 0
     assert front.first_bytes <= {b"\x16", b""}
     assert program.stop()[0] == 0
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize("program", ["router", "relay"])
+def test_wrong_brokers(fast_stack, authority, new_front, program):
+    """All at once: each check takes its time. The right one is talked to, but the mock cluster behind it knows no SASL."""
+    contexts = {wrong.__name__: wrong(authority) for wrong in WRONG if wrong is not stalled}
+    contexts["right"] = authority.certify("right")
+    settings = {
+        "KAFKA_PROPERTY_BROKER_ADDRESS_FAMILY": "v4",
+        "KAFKA_PROPERTY_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_PROPERTY_SASL_MECHANISM": "PLAIN",
+        "KAFKA_PROPERTY_SASL_USERNAME": "delayline",
+        "KAFKA_PROPERTY_SASL_PASSWORD": "geheimes-kennwort",
+        "KAFKA_PROPERTY_SSL_CA_LOCATION": str(authority.pem),
+        "OPENSSL_CONF": "/dev/null",  # the images have none that would forbid old versions
+    }
+    checks = []
+    for name, context in contexts.items():
+        front = new_front(context, "http://" + fast_stack.bootstrap)
+        at = {"KAFKA_BOOTSTRAP_SERVERS": front.url.removeprefix("https://")}
+        env = {**os.environ, **fast_stack.env, **settings, **at}
+        check = subprocess.Popen([s.BIN / program, "--check"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        checks.append((name, front, check))
+    for name, front, check in checks:
+        said, _ = check.communicate(timeout=60)
+        assert check.returncode == 69 and "geheimes-kennwort" not in said, said
+        assert front.first_bytes <= {b"\x16", b""}, f"{name}: something went out without TLS"
+        if name == "right":
+            assert front.told > 0 and "SSL handshake failed" not in said, said
+        else:
+            assert front.told == 0 and "SSL handshake failed" in said, (name, said)
 
 
 def test_records_through_tls(new_stack, authority):

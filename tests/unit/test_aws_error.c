@@ -39,6 +39,26 @@ static void test_both_spellings(void **state)
     assert_int_equal(e.kind, ERROR_PERMANENT);
 }
 
+/* AWS answers a wrong signature with the request as it was signed, session token and all. */
+static void test_an_echoed_request_is_cut_before_its_secrets(void **state)
+{
+    (void)state;
+    static const char body[] =
+        "{\"__type\":\"com.amazon.coral.service#InvalidSignatureException\",\"message\":\"The "
+        "request "
+        "signature we calculated does not match the signature you provided. Check your AWS Secret "
+        "Access Key and signing method. Consult the service documentation for details.\\n\\nThe "
+        "Canonical String for this request should have "
+        "been\\n'POST\\n/\\n\\ncontent-type:application/"
+        "x-amz-json-1.0\\nhost:sqs.eu-west-1.amazonaws.com\\nx-amz-date:20261122T170000Z\\n"
+        "x-amz-security-token:geheim\\n'\"}";
+    struct error e;
+    read_status(403, body, NULL, false, &e);
+    assert_non_null(strstr(e.text, "does not match the signature"));
+    assert_null(strstr(e.text, "x-amz"));
+    assert_null(strstr(e.text, "geheim"));
+}
+
 struct kind_case {
     int status;
     const char *code; /* NULL: none */
@@ -319,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_spellings),
+        cmocka_unit_test(test_an_echoed_request_is_cut_before_its_secrets),
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_classes_that_are_put_right),
         cmocka_unit_test(test_hostile_codes_and_texts),
