@@ -7,9 +7,9 @@
 #include "common/mem.h"
 
 #define EVENTS_PER_WAKE 100 /* an event may hold the reports of a whole batch */
-/* Of one client: librdkafka forgets no topic that it has seen while it lives, looks through all of
- * them for each new one, and producers name as many as they like. */
-#define TOPICS_MAX 16384
+/* Of one client: librdkafka forgets no topic while it lives, takes 28 KB for each, looks through
+ * all of them for each new one, and producers name as many as they like. */
+#define TOPICS_MAX 4096
 
 static_assert(sizeof(void *) >= sizeof(uint64_t), "an id fits librdkafka's per-message pointer");
 
