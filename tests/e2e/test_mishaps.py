@@ -51,7 +51,7 @@ def test_a_purged_delay_queue_is_filled_from_the_topic(new_stack):
 def test_a_purged_timer_queue_fills_itself(new_stack):
     stack = new_stack()
     kafka = s.Kafka(stack)
-    send(kafka, b"9s")
+    send(kafka, b"8s")
     wait_for(stack.admins("router")[0], STORED.format("long"), COUNT)
     purge(stack, "delayline-timer.fifo")
     once_and_not_early(kafka)
