@@ -248,7 +248,7 @@ PURE_ALLOWED := mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|casecmp
   |__(memcpy|memmove|memset|snprintf|vsnprintf|fprintf|explicit_bzero)_chk|explicit_bzero|qsort|bsearch|toupper|tolower \
   |malloc|calloc|realloc|free|abort|stderr|fprintf|fwrite|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__isoc99_.*|strto(d|l|ll|ull) \
   |timegm|gmtime_r|ldexp|pow|cbrt|fmod|floor|ceil|exp|log|isnan|__ctype_.* \
-  |(EVP|HMAC|SHA256|MD5|OPENSSL|CRYPTO)_.*|SHA256|MD5|HMAC|crc32(_z)?|ZSTD_.*|cJSON_.*
+  |(EVP|HMAC|SHA256|MD5|OPENSSL|CRYPTO)_.*|SHA256|MD5|HMAC|crc32(_z)?|__cpu_model|ZSTD_.*|cJSON_.*
 CORE_ALLOWED := mem(cpy|move|set|cmp)|strcmp|__mem(cpy|move|set)_chk|strlen|check_failed|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_
 # Headers of I/O, and the pure modules that take a plain type out of one.
 IO_HEADERS := loop http kafka log admin program program_emf table_setup dependency_check

@@ -4,7 +4,6 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
-#include <zlib.h>
 
 #include "common/check.h"
 
@@ -25,9 +24,4 @@ void digest_hmac_sha256(struct slice key, struct slice data, uint8_t out[DIGEST_
 {
     CHECK(key.len <= INT32_MAX);
     CHECK(HMAC(EVP_sha256(), bytes(key), (int)key.len, bytes(data), data.len, out, NULL) != NULL);
-}
-
-uint32_t digest_crc32(uint32_t crc, struct slice data)
-{
-    return (uint32_t)crc32_z(crc, bytes(data), data.len);
 }

@@ -84,6 +84,29 @@ static void a_crc_can_be_fed_in_pieces(void **state)
     assert_int_equal(digest_crc32(crc, SLICE_LITERAL("56789")), 0xcbf43926);
 }
 
+static uint32_t bit_by_bit(uint32_t crc, struct slice data)
+{
+    crc = ~crc;
+    for (size_t i = 0; i < 8 * data.len; i++) {
+        uint32_t odd = (crc ^ (uint32_t)data.ptr[i / 8] >> i % 8) & 1;
+        crc = crc >> 1 ^ (odd != 0 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
+static void a_crc_of_any_length_is_the_definitions(void **state)
+{
+    enum { LONGEST = 300, OFFSETS = 3 };
+    (void)state;
+    uint8_t bytes[LONGEST + OFFSETS];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * i + i / 7);
+    for (uint32_t len = 0; len <= LONGEST; len++) {
+        struct slice data = slice_from(bytes + len % OFFSETS, len);
+        assert_int_equal(digest_crc32(len * 7919, data), bit_by_bit(len * 7919, data));
+    }
+}
+
 static void agrees_with_the_vectors(void **state)
 {
     (void)state;
@@ -133,6 +156,7 @@ int main(void)
         cmocka_unit_test(published_values_hold),
         cmocka_unit_test(many_md5_are_those_of_each),
         cmocka_unit_test(a_crc_can_be_fed_in_pieces),
+        cmocka_unit_test(a_crc_of_any_length_is_the_definitions),
         cmocka_unit_test(agrees_with_the_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
