@@ -226,6 +226,7 @@ void sqs_wire_fail_batch(const struct error *error, size_t count, struct sqs_ent
 
 /* --- other answers --------------------------------------------------------------------------- */
 
+/* All but whether the body is whole. */
 static enum status parse_message(const struct json_flat *f, uint32_t value, struct sqs_message *ret)
 {
     struct sqs_message message = {
@@ -236,9 +237,6 @@ static enum status parse_message(const struct json_flat *f, uint32_t value, stru
     if (message.message_id.len == 0 || message.receipt_handle.len == 0 ||
         slice_is_null(message.body))
         return STATUS_INVALID;
-    uint8_t md5[DIGEST_MD5_SIZE];
-    digest_md5(message.body, md5);
-    message.body_md5_matches = md5_is(json_flat_get_text(f, value, "MD5OfBody"), md5);
 
     uint32_t attributes = json_flat_get(f, value, "Attributes");
     int64_t receive_count = 0;
@@ -255,11 +253,23 @@ static enum status parse_message(const struct json_flat *f, uint32_t value, stru
     return STATUS_OK;
 }
 
+static void check_bodies(struct sqs_message *messages, const struct slice *hex, size_t count)
+{
+    struct slice bodies[SQS_BATCH_ENTRIES_MAX];
+    uint8_t md5[SQS_BATCH_ENTRIES_MAX][DIGEST_MD5_SIZE];
+    for (size_t i = 0; i < count; i++)
+        bodies[i] = messages[i].body;
+    digest_md5_each(bodies, count, md5);
+    for (size_t i = 0; i < count; i++)
+        messages[i].body_md5_matches = md5_is(hex[i], md5[i]);
+}
+
 enum status sqs_wire_parse_receive(const struct json_flat *answer, uint32_t messages_max,
                                    struct sqs_message messages[SQS_BATCH_ENTRIES_MAX],
                                    size_t *ret_count)
 {
     uint32_t list = json_flat_get(answer, JSON_ROOT, "Messages");
+    struct slice md5[SQS_BATCH_ENTRIES_MAX];
     size_t count = 0;
     if (list != JSON_ABSENT && !json_flat_is_null(answer, list) &&
         !json_flat_is(answer, list, JSON_ARRAY))
@@ -269,8 +279,9 @@ enum status sqs_wire_parse_receive(const struct json_flat *answer, uint32_t mess
         if (count == MIN(messages_max, SQS_BATCH_ENTRIES_MAX) ||
             parse_message(answer, at, &messages[count]) != STATUS_OK)
             return STATUS_INVALID;
-        count++;
+        md5[count++] = json_flat_get_text(answer, at, "MD5OfBody");
     }
+    check_bodies(messages, md5, count);
     *ret_count = count;
     return STATUS_OK;
 }
