@@ -71,6 +71,14 @@ def relay(records, size, delay_s):
         return {**measured(records, program, dev, before, outcome), "messages": messages}
 
 
+def librdkafka(records, size):
+    """The relay's output without a relay: what no relay that stands on librdkafka can pass."""
+    with rig.devstack(target_partitions=rig.partitions_for(records, size)) as dev:
+        before = dev.cpu_seconds()
+        cpu = dev.put("emit", records, size, "0s..0s")["cpu_seconds"]
+        return {"value": records / cpu, "cpu_seconds": cpu, "emulator_cpu_seconds": dev.cpu_seconds() - before}
+
+
 def repeat(report, effort, name, measure, records, **conditions):
     """The figure is the median; CPU and wall time beside it are of the median run."""
     count = effort.records(records)
@@ -98,6 +106,8 @@ def scheduler_part(report, effort):
 def relay_part(report, effort):
     size = 100
     repeat(report, effort, "relay_records_per_core_second", lambda n: relay(n, size, 20), 500_000, value_bytes=size)
+    repeat(report, effort, "librdkafka_records_per_core_second", lambda n: librdkafka(n, size), 500_000,
+           value_bytes=size)  # fmt: skip
 
 
 PARTS = {"router": router_part, "scheduler": scheduler_part, "relay": relay_part}

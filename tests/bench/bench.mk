@@ -1,8 +1,8 @@
 # Benchmarks: tests/bench/README.md.
 
-BENCH_BINS := $(BUILD)/feed $(BUILD)/micro $(BUILD)/peer
+BENCH_BINS := $(BUILD)/feed $(BUILD)/emit $(BUILD)/micro $(BUILD)/peer
 
-$(BUILD)/feed: $(OBJ)/tests/bench/feed.o $(LOAD_LIB) $(OBJ)/common/check.o
+$(BUILD)/feed $(BUILD)/emit: $(BUILD)/%: $(OBJ)/tests/bench/%.o $(LOAD_LIB) $(OBJ)/common/check.o
 	$(Q)$(LINK) $^ $(pkg_libs) -o $@
 
 PEER_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/bench/peers/*.c))

@@ -63,6 +63,9 @@ FIGURES = {
     "relay_records_per_core_second": per_core_second(
         "relay alone, 100 B orders: SQS to Kafka, acks=all", 400_000, "librdkafka's work for each message"
     ),
+    "librdkafka_records_per_core_second": per_core_second(
+        "librdkafka alone, from memory: the same records to the same Kafka, a bound for the relay"
+    ),
     "usd_per_million_short_1kb": usd("short path, 1 KB orders of one delay, 10,000/s", 0.02),
     "aws_calls_per_million_short_1kb": Figure("calls", "the same", 5_000),
     "usd_per_million_short_unpacked": usd("the same with a message a record, in tens (calculated)"),

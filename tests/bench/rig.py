@@ -72,7 +72,10 @@ class Devstack:
 
     def feed(self, records, size, delay, *more):
         """What feed says about itself; returns when the broker has all."""
-        command = [s.BIN / "feed", "--records", records, "--size", size, "--delay", delay, "--orders"]
+        return self.put("feed", records, size, delay, *more)
+
+    def put(self, name, records, size, delay, *more):
+        command = [s.BIN / name, "--records", records, "--size", size, "--delay", delay, "--orders"]
         command = [str(word) for word in (*command, *(() if "--rate" in more else ("--rate", 0)), *more)]
         run = subprocess.run(command, env={**self.base, **self.env}, capture_output=True, text=True, timeout=300)
         assert run.returncode == 0, run.stdout + run.stderr
