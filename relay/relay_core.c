@@ -320,6 +320,10 @@ void relay_core_step(struct relay_core *c, const struct relay_event *ev, struct 
     case RELAY_REPORT:
         relay_on_report(c, &ev->report, now);
         break;
+    case RELAY_REPORTS:
+        for (uint32_t i = 0; i < ev->reports.count; i++)
+            relay_on_report(c, &ev->reports.list[i], now);
+        break;
     case RELAY_CALLED:
         relay_on_called(c, &ev->called, now, out);
         break;

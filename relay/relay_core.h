@@ -104,6 +104,7 @@ enum relay_event_type {
     RELAY_FETCHED, /* answers RELAY_FETCH */
     RELAY_EMITTED, /* answers RELAY_EMIT */
     RELAY_REPORT,  /* one for every record taken, and for every RELAY_DEAD_LETTER */
+    RELAY_REPORTS, /* many of those */
     RELAY_CALLED,  /* answers RELAY_CHANGE_VISIBILITY and RELAY_DELETE */
 };
 
@@ -160,6 +161,11 @@ struct relay_report {
     bool full;                  /* a dead letter that found Kafka's queue full: failed, no fault */
 };
 
+struct relay_reports {
+    const struct relay_report *list; /* lives as long as the step */
+    uint32_t count;
+};
+
 struct relay_call_result {
     enum outcome outcome;
     enum error_kind kind; /* ERROR_PERMANENT: it would fail again */
@@ -180,6 +186,7 @@ struct relay_event {
         struct relay_fetched fetched;
         struct relay_emitted emitted;
         struct relay_report report;
+        struct relay_reports reports;
         struct relay_called called;
     };
 };

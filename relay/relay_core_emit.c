@@ -304,11 +304,13 @@ void relay_on_report(struct relay_core *c, const struct relay_report *ev, struct
         c->counters.stray_completions++;
         return;
     }
+    bool plain = ev->outcome == OUTCOME_DONE && ev->record != s->alone;
     if (ev->dead_letter)
         on_dead_letter_report(c, s, ev, now);
     else
         on_record_report(c, s, ev, now);
-    relay_slot_arm(c, s);
+    if (!plain) /* else nothing waits for it but the delete, which is armed already */
+        relay_slot_arm(c, s);
 }
 
 /* --- dead letters ---------------------------------------------------------------------------- */

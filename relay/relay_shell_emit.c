@@ -17,7 +17,9 @@
 #include "relay/relay_shell_internal.h"
 
 #define NUMBER_SIZE 32
-#define SOURCE_SIZE (TOPIC_NAME_BYTES_MAX + 2 * (1 + NUM_DECIMAL_SIZE))
+/* Records that are emitted with one look at the clock: some 30 us. */
+#define STAMPS_ALIKE 16
+#define SOURCE_SIZE  (TOPIC_NAME_BYTES_MAX + 2 * (1 + NUM_DECIMAL_SIZE))
 
 /* --- a report's id --------------------------------------------------------------------------- */
 
@@ -164,7 +166,7 @@ static void stamp_record(struct relay_shell *s, const struct envelope *e, uint32
 
 /* STATUS_NOT_FOUND: its instant has not come, since the clock was set back. */
 static enum status emit_one(struct relay_shell *s, struct relay_ref slot, uint32_t index,
-                            struct error *reterr)
+                            int64_t wall_ms, struct error *reterr)
 {
     const struct relay_held *h = &s->held[slot.index];
     struct stamp stamp;
@@ -172,7 +174,7 @@ static enum status emit_one(struct relay_shell *s, struct relay_ref slot, uint32
     struct kafka_message message;
     stamp_record(s, h->envelope, index, &stamp, &record, &message);
     message.id = id_of(slot, index, NULL);
-    message.timestamp_ms = loop_now_fresh(s->loop).wall.ms;
+    message.timestamp_ms = wall_ms;
     if (message.timestamp_ms < record.due_ms - MUTANT_IS(24)) {
         loop_now_forget(s->loop);
         return STATUS_NOT_FOUND;
@@ -200,10 +202,13 @@ static void report_refused(struct relay_shell *s, struct relay_ref slot, uint32_
 void relay_shell_emit(struct relay_shell *s, const struct relay_emit *emit)
 {
     struct relay_event event = {.type = RELAY_EMITTED, .emitted = {.slot = emit->slot}};
+    struct error error; /* not in the loop: it would be cleared for each record */
+    int64_t wall_ms = 0;
     KILL_POINT("relay.emit");
     for (uint32_t i = 0; i < emit->count; i++) {
-        struct error error;
-        enum status status = emit_one(s, emit->slot, emit->first + i, &error);
+        if (i % STAMPS_ALIKE == 0)
+            wall_ms = loop_now_fresh(s->loop).wall.ms;
+        enum status status = emit_one(s, emit->slot, emit->first + i, wall_ms, &error);
         event.emitted.full = status == STATUS_FULL;
         if (status == STATUS_FULL || status == STATUS_NOT_FOUND)
             break;
@@ -268,27 +273,56 @@ void relay_shell_dead_letter(struct relay_shell *s, const struct relay_dead_lett
 
 /* --- reports --------------------------------------------------------------------------------- */
 
+static void tell_reports(struct relay_shell *s)
+{
+    struct relay_event event = {.type = RELAY_REPORTS,
+                                .reports = {.list = s->reports, .count = s->reports_count}};
+    CHECK(!s->inside); /* the list is the event's until it has been dealt with */
+    s->reports_count = 0;
+    relay_shell_feed(s, &event);
+    KILL_POINT("relay.report_noted");
+}
+
+static void tell_last_reports(void *ctx)
+{
+    struct relay_shell *s = ctx;
+    s->telling = false;
+    if (s->reports_count > 0 && !s->closed)
+        tell_reports(s);
+}
+
+/* Many at once: a step of the core for each would take longer than what it does with them. */
+static void note_report(struct relay_shell *s, const struct relay_report *report)
+{
+    s->reports[s->reports_count++] = *report;
+    if (s->reports_count == RELAY_REPORTS_MAX)
+        tell_reports(s);
+    if (s->telling)
+        return;
+    s->telling = true;
+    loop_defer(s->loop, tell_last_reports, s);
+}
+
 static void on_report(void *ctx, uint64_t id, enum outcome outcome, const struct error *error)
 {
     struct relay_shell *s = ctx;
-    struct relay_event event = {.type = RELAY_REPORT, .report = report_of(s, id)};
-    event.report.outcome = outcome;
-    enum relay_queue queue = s->held[event.report.slot.index].queue;
+    struct relay_report report = report_of(s, id);
+    report.outcome = outcome;
+    enum relay_queue queue = s->held[report.slot.index].queue;
     KILL_POINT("relay.reported");
-    if (event.report.dead_letter) {
+    if (report.dead_letter) {
         KILL_POINT("relay.dead_letter_reported");
         s->last_dead_letter_error = *error;
         s->dead_lettered[queue] += outcome == OUTCOME_DONE;
     } else if (outcome == OUTCOME_DONE) {
         s->delivered[queue]++;
     } else if (outcome == OUTCOME_FAILED) {
-        event.report.refusal = refusal_of(error);
-        event.report.detail = detail_of(s, error);
+        report.refusal = refusal_of(error);
+        report.detail = detail_of(s, error);
         /* Size, format, policy: the broker judged the batch. Topics it judges for all alike. */
-        event.report.in_company = event.report.refusal == RELAY_REFUSED_TARGET_REFUSED;
+        report.in_company = report.refusal == RELAY_REFUSED_TARGET_REFUSED;
     }
-    relay_shell_feed(s, &event);
-    KILL_POINT("relay.report_noted");
+    note_report(s, &report);
 }
 
 static void on_fatal(void *ctx, const struct error *error)

@@ -13,6 +13,8 @@
 
 /* Distinct reasons of Kafka's refusals; the last one stands for more. */
 #define RELAY_DETAILS_MAX 64
+/* Reports that the core is told of at once. */
+#define RELAY_REPORTS_MAX 256
 /* Beside a record's own: delay-id, -due, -source, -target, -error, -error-detail. */
 #define RELAY_HEADERS_ADDED 6
 
@@ -95,6 +97,9 @@ struct relay_shell {
     struct relay_fetch *fetches;
     struct buf raw; /* frames of the message at hand */
     struct record_header *headers;
+    struct relay_report reports[RELAY_REPORTS_MAX]; /* that the core has not heard of */
+    uint32_t reports_count;
+    bool telling;                        /* it will soon */
     struct error last_dead_letter_error; /* kind ERROR_NONE: the topic takes them */
 
     char details[RELAY_DETAILS_MAX][ERROR_CODE_SIZE + ERROR_TEXT_SIZE + 4];

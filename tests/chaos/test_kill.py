@@ -21,7 +21,7 @@ PASSES = {
     "relay.poll_noted": 10,
     "relay.produced": 500,
     "relay.received": 10,
-    "relay.report_noted": 500,
+    "relay.report_noted": 20,
     "relay.reported": 500,
     "relay.started": 1,
     "relay.stopping": 1,

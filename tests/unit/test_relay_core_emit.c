@@ -102,6 +102,32 @@ static void the_window_bounds_what_is_in_flight(void **state)
     relay_rig_expect_emit(rig, slot, 0, 1);
 }
 
+static void reports_may_come_many_at_once(void **state)
+{
+    struct relay_rig *rig = *state;
+    struct relay_ref slot = relay_rig_hold(rig, 1, relay_rig_at_three, 3);
+    relay_rig_advance(rig, 2100);
+    relay_rig_expect_emit(rig, slot, 0, 1);
+    relay_rig_expect_emit(rig, slot, 1, 2);
+    const struct relay_report reports[] = {
+        {.slot = slot, .record = 2, .outcome = OUTCOME_DONE},
+        {.slot = slot, .record = 2, .outcome = OUTCOME_DONE},
+        {.slot = slot, .record = 0, .outcome = OUTCOME_UNKNOWN},
+        {.slot = slot, .record = 1, .outcome = OUTCOME_DONE},
+    };
+    relay_rig_feed(
+        rig, (struct relay_event){.type = RELAY_REPORTS, .reports = {reports, ARRAY_LEN(reports)}});
+    assert_int_equal(rig->core.counters.delivered, 2);
+    assert_int_equal(rig->core.counters.stray_completions, 1);
+    relay_rig_advance(rig, RELAY_RETRY_FIRST_MS);
+    relay_rig_expect_emit(rig, slot, 0, 1);
+    relay_rig_expect_none(rig, RELAY_DELETE);
+    relay_rig_feed(rig, (struct relay_event){.type = RELAY_REPORTS,
+                                             .reports = {&(struct relay_report){.slot = slot}, 1}});
+    relay_rig_advance(rig, 50);
+    relay_rig_take(rig, RELAY_DELETE);
+}
+
 static void deleted_only_after_the_last_report(void **state)
 {
     struct relay_rig *rig = *state;
@@ -355,6 +381,7 @@ int main(void)
         RELAY_CASE(a_full_queue_stops_emission_and_receiving),
         RELAY_CASE(the_window_bounds_what_is_in_flight),
         RELAY_CASE(deleted_only_after_the_last_report),
+        RELAY_CASE(reports_may_come_many_at_once),
         RELAY_CASE(a_report_counts_once_and_only_if_it_is_awaited),
         RELAY_CASE(a_late_report_means_nothing_to_the_slots_next_message),
         RELAY_CASE(failed_and_unknown_records_go_again),
