@@ -37,7 +37,7 @@ struct now loop_now(struct loop *loop);
  * decisions. */
 struct now loop_now_fresh(const struct loop *loop);
 /* Ends the turn's time: the next loop_now reads anew. For who has read since that the clock was set
- * back, and would otherwise take for due, again and again, what is not. */
+ * back, and would otherwise take for due, again and again, what is not; and after long work. */
 void loop_now_forget(struct loop *loop);
 /* Monotonic nanoseconds read anew: for histograms of our own cost. */
 uint64_t loop_hrtime_ns(void);

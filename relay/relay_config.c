@@ -11,6 +11,7 @@
 #define DONE_TTL_MS         (15 * MS_PER_MINUTE)
 #define STOP_HOLD_MS        MS_PER_SECOND
 #define MARGIN_MOST_MS      MS_PER_SECOND
+#define UNPACK_MS           MS_PER_SECOND /* a million records of one millisecond take half of it */
 
 #define OPTION(env, kind, member, value, least, most, text)                                        \
     {                                                                                              \
@@ -69,9 +70,11 @@ struct relay_limits relay_config_limits(const struct relay_config *config)
         .polls_max = (uint32_t)config->polls,
         .done_ids = RELAY_DONE_IDS,
         .budget_bytes = config->budget_bytes,
+        .unpacked_bytes = config->budget_bytes / 2,
         .poll_bytes = RELAY_POLL_MESSAGES * SQS_MESSAGE_BYTES_MAX,
         .hold_ms = hold_of(config),
         .lead_ms = config->settings.lead_ms,
+        .unpack_ms = UNPACK_MS,
         .visibility_ms = visibility_ms,
         .margin_ms = MIN(MARGIN_MOST_MS, visibility_ms / 5),
         .receive_max_ms = RECEIVE_MAX_MS,

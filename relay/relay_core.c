@@ -48,6 +48,7 @@ static void carve_all(struct carver *carver, const struct relay_limits *l, struc
     c->slots = carve(carver, l->slots, sizeof(*c->slots));
     c->pending_bits = carve(carver, l->slots, RELAY_PENDING_WORDS * sizeof(*c->pending_bits));
     c->records = carve(carver, l->window_records, sizeof(*c->records));
+    carve_heap(carver, &c->unpack, l->slots);
     carve_heap(carver, &c->due, l->slots);
     carve_heap(carver, &c->wake, l->slots);
     carve_heap(carver, &c->fetch, l->slots);
@@ -159,6 +160,27 @@ void relay_bytes_set(struct relay_core *c, struct relay_slot *s, int64_t bytes)
     s->bytes = bytes;
 }
 
+void relay_packing_set(struct relay_core *c, struct relay_slot *s, enum relay_packing packing,
+                       int64_t unpacked_bytes)
+{
+    if (s->packing == RELAY_PACKED)
+        c->packed_bytes -= s->unpacked_bytes;
+    else if (s->packing == RELAY_UNPACKED)
+        c->unpacked_bytes -= s->unpacked_bytes;
+    if (packing == RELAY_PACKED)
+        c->packed_bytes += unpacked_bytes;
+    else if (packing == RELAY_UNPACKED)
+        c->unpacked_bytes += unpacked_bytes;
+    s->packing = (uint8_t)packing;
+    s->unpacked_bytes = unpacked_bytes;
+}
+
+int64_t relay_core_budget_used(const struct relay_core *c)
+{
+    int64_t room = MAX(c->limits.unpacked_bytes - c->unpacked_bytes, 0);
+    return c->bytes + MIN(c->packed_bytes, room);
+}
+
 void relay_slot_unindex(struct relay_core *c, struct relay_slot *s)
 {
     if (s->indexed)
@@ -179,6 +201,7 @@ void relay_slot_release(struct relay_core *c, struct relay_slot *s, struct relay
     c->waiting_records -= s->records - s->settled;
     c->blobs -= s->blob_open;
     relay_bytes_set(c, s, 0);
+    relay_packing_set(c, s, RELAY_PACKING_NONE, 0);
     s->state = RELAY_SLOT_FREE;
     s->generation++;
     relay_slot_arm(c, s);
@@ -197,6 +220,7 @@ static void heap_put(struct timer_heap *h, uint32_t slot, int64_t at)
 
 void relay_slot_arm(struct relay_core *c, struct relay_slot *s)
 {
+    int64_t unpack = s->state == RELAY_SLOT_PACKED ? s->unpack_at.ms : TIME_NEVER;
     int64_t due = TIME_NEVER;
     int64_t wake = TIME_NEVER;
     int64_t fetch = TIME_NEVER;
@@ -219,6 +243,7 @@ void relay_slot_arm(struct relay_core *c, struct relay_slot *s)
             wake = MIN(wake, s->again_at.ms);
     }
     uint32_t index = relay_slot_index(c, s);
+    heap_put(&c->unpack, index, unpack);
     heap_put(&c->due, index, due);
     heap_put(&c->wake, index, wake);
     heap_put(&c->fetch, index, fetch);
@@ -274,6 +299,7 @@ static void pump(struct relay_core *c, struct now now, struct relay_effects *out
     }
     relay_fetches_start(c, out);
     relay_emit_due(c, now, out);
+    relay_unpack_next(c, now, out);
     relay_calls_flush(c, now, out);
     relay_polls_start(c, now, out);
 }
@@ -284,7 +310,8 @@ static void on_stop(struct relay_core *c, struct now now)
     for (uint32_t i = 0; i < c->slots_fresh; i++) {
         struct relay_slot *s = &c->slots[i];
         bool blob = s->state == RELAY_SLOT_BLOB_WAITING || s->state == RELAY_SLOT_BLOB_FETCHING;
-        bool held = s->state == RELAY_SLOT_DECODING || s->state == RELAY_SLOT_HELD || blob;
+        bool held = s->state == RELAY_SLOT_PACKED || s->state == RELAY_SLOT_DECODING ||
+                    s->state == RELAY_SLOT_HELD || blob;
         bool later = s->first_due_ms > time_add(now.wall.ms, c->limits.stop_hold_ms);
         bool failing = blob && s->again_tries > 0;
         if (held && s->indexed && relay_slot_untouched(s) && !s->emitting && (later || failing))
@@ -339,6 +366,8 @@ struct deadline relay_core_deadline(const struct relay_core *c)
         at.mono.ms = MIN(at.mono.ms, c->full_until.ms);
     else if (c->window_used < c->limits.window_records)
         at.wall.ms = timer_heap_next(&c->due);
+    if (relay_unpack_has_room(c))
+        at.wall.ms = MIN(at.wall.ms, timer_heap_next(&c->unpack));
     if (relay_fetch_has_room(c))
         at.mono.ms = INT64_MIN;
     at.mono.ms = MIN(at.mono.ms, relay_calls_deadline(c).ms);
@@ -365,16 +394,16 @@ static uint64_t mix_slot(uint64_t hash, const struct relay_slot *s)
 {
     for (size_t i = 0; i < ENVELOPE_ID_SIZE; i++)
         hash = mix(hash, s->id.bytes[i]);
-    const int64_t times[] = {s->second_ms,     s->first_due_ms, s->bytes,       s->received_at.ms,
-                             s->visible_at.ms, s->call_at.ms,   s->again_at.ms, s->dead_at.ms,
-                             s->alone_at.ms,   s->blob_bytes};
+    const int64_t times[] = {s->second_ms,     s->first_due_ms, s->bytes,        s->received_at.ms,
+                             s->visible_at.ms, s->call_at.ms,   s->again_at.ms,  s->dead_at.ms,
+                             s->alone_at.ms,   s->blob_bytes,   s->unpack_at.ms, s->unpacked_bytes};
     for (size_t i = 0; i < ARRAY_LEN(times); i++)
         hash = mix(hash, (uint64_t)times[i]);
     const uint32_t numbers[] = {
-        s->generation, s->records, s->next,        s->settled,    s->pending,    s->emit_first,
-        s->emit_count, s->state,   s->queue,       s->leave,      s->call_tries, s->again_tries,
-        s->dead_tries, s->indexed, s->call_queued, s->call_sent,  s->call_stale, s->emitting,
-        s->emit_again, s->lapsed,  s->alone,       s->alone_tries};
+        s->generation, s->records, s->next,        s->settled,     s->pending,    s->emit_first,
+        s->emit_count, s->state,   s->queue,       s->leave,       s->call_tries, s->again_tries,
+        s->dead_tries, s->indexed, s->call_queued, s->call_sent,   s->call_stale, s->emitting,
+        s->emit_again, s->lapsed,  s->alone,       s->alone_tries, s->packing};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
         hash = mix(hash, numbers[i]);
     return hash;
@@ -403,5 +432,7 @@ uint64_t relay_core_digest(const struct relay_core *c)
     hash = mix(hash, c->batch_mask);
     hash = mix(hash, (uint64_t)c->throttled_until.ms);
     hash = mix(hash, c->done.count);
+    hash = mix(hash, (uint64_t)c->packed_bytes);
+    hash = mix(hash, (uint64_t)c->unpacked_bytes);
     return mix(hash, (uint64_t)c->bytes);
 }

@@ -56,9 +56,11 @@ struct relay_limits {
     uint32_t polls_max;      /* per queue, when busy */
     uint32_t done_ids;       /* delivered envelopes remembered; a power of two */
     int64_t budget_bytes;
+    int64_t unpacked_bytes; /* what unpacked envelopes may take of it; one always goes on */
     int64_t poll_bytes;     /* reserved for what a poll may bring */
     int64_t hold_ms;        /* due later than this: defer */
     int64_t lead_ms;        /* deferred to this long before due */
+    int64_t unpack_ms;      /* held as they came until this long before due */
     int64_t visibility_ms;  /* whole seconds */
     int64_t margin_ms;      /* a receive counts as run out this long before it does */
     int64_t receive_max_ms; /* extensions end this long after a receive: 12 h less 5 s */
@@ -100,7 +102,7 @@ enum relay_event_type {
     RELAY_STOP,
     RELAY_RECEIVED,
     RELAY_POLLED,  /* after the RELAY_RECEIVED of its messages */
-    RELAY_DECODED, /* answers RELAY_HOLD */
+    RELAY_DECODED, /* answers RELAY_DECODE */
     RELAY_FETCHED, /* answers RELAY_FETCH */
     RELAY_EMITTED, /* answers RELAY_EMIT */
     RELAY_REPORT,  /* one for every record taken, and for every RELAY_DEAD_LETTER */
@@ -112,9 +114,12 @@ struct relay_received {
     uint32_t slot; /* relay_core_free_slot() */
     enum relay_queue queue;
     enum relay_verdict verdict;
-    struct envelope_id id; /* this and the next two: readable ones only */
+    struct envelope_id id; /* this and the next five: readable ones only */
     int64_t first_due_ms;
-    int64_t bytes;              /* of memory that holding it will take */
+    uint32_t records;
+    bool blob;                  /* its record lies in the table */
+    int64_t bytes;              /* of memory that holding it takes */
+    int64_t unpacked_bytes;     /* of memory that it takes in addition while it is unpacked */
     struct mono_ms received_at; /* no later than the instant when SQS hid the message */
     int64_t sent_ms;            /* 0: not known */
     uint32_t receive_count;     /* 0: not known */
@@ -134,7 +139,7 @@ struct relay_decoded {
     uint32_t records;
     int64_t second_ms;
     const uint16_t *due_offsets; /* sorted; lives until RELAY_FREE */
-    int64_t bytes;               /* of memory, now known */
+    int64_t bytes;               /* of memory from now on, now known */
     int64_t blob_bytes;          /* > 0: the only record lies in the table */
 };
 
@@ -195,7 +200,8 @@ struct relay_event {
 
 enum relay_effect_type {
     RELAY_POLL,        /* receive up to 10 messages; RELAY_POLLED */
-    RELAY_HOLD,        /* decode the message; RELAY_DECODED */
+    RELAY_HOLD,        /* keep the message as it came */
+    RELAY_DECODE,      /* unpack what is held; RELAY_DECODED */
     RELAY_REHANDLE,    /* the slot takes the receipt handle of slot `from`, which is freed next */
     RELAY_FETCH,       /* get the blob and attach it; RELAY_FETCHED */
     RELAY_EMIT,        /* produce records first .. first + count - 1, none before its due instant */
@@ -235,7 +241,7 @@ struct relay_effect {
     enum relay_effect_type type;
     union {
         struct relay_poll poll;
-        struct relay_ref slot; /* RELAY_HOLD, RELAY_FETCH, RELAY_FREE */
+        struct relay_ref slot; /* RELAY_HOLD, RELAY_DECODE, RELAY_FETCH, RELAY_FREE */
         struct {
             struct relay_ref to;
             uint32_t from;
@@ -303,6 +309,7 @@ struct relay_counters {
 
 enum relay_slot_state {
     RELAY_SLOT_FREE,
+    RELAY_SLOT_PACKED, /* held as it came, until shortly before it is due */
     RELAY_SLOT_DECODING,
     RELAY_SLOT_BLOB_WAITING, /* for room in the budget, or for its next try */
     RELAY_SLOT_BLOB_FETCHING,
@@ -325,6 +332,13 @@ enum relay_leave {
     RELAY_LEAVE_BACK,
 };
 
+/* What of a slot counts where in the budget. */
+enum relay_packing {
+    RELAY_PACKING_NONE,
+    RELAY_PACKED, /* room has to be kept for unpacking it */
+    RELAY_UNPACKED,
+};
+
 enum relay_call { RELAY_CALL_VISIBILITY, RELAY_CALL_DELETE };
 #define RELAY_CALLS 2
 
@@ -334,8 +348,10 @@ struct relay_slot {
     int64_t second_ms;
     int64_t first_due_ms;
     int64_t bytes; /* counted in the budget */
+    int64_t unpacked_bytes;
     int64_t blob_bytes;
     int64_t sent_ms;
+    struct wall_ms unpack_at;
     struct mono_ms received_at;
     struct mono_ms visible_at; /* when SQS shows the message again, as far as we know */
     struct mono_ms call_at;    /* queued since, or to be queued at; TIME_NEVER: neither */
@@ -356,9 +372,10 @@ struct relay_slot {
     uint32_t alone;             /* the suspect that is out, and has no report yet */
     uint32_t list_next;         /* queued call, or free */
     uint32_t list_prev;
-    uint8_t state; /* enum relay_slot_state */
-    uint8_t queue; /* enum relay_queue */
-    uint8_t leave; /* enum relay_leave */
+    uint8_t state;   /* enum relay_slot_state */
+    uint8_t queue;   /* enum relay_queue */
+    uint8_t leave;   /* enum relay_leave */
+    uint8_t packing; /* enum relay_packing */
     uint8_t call_tries;
     uint8_t again_tries; /* of emissions, or of fetches */
     uint8_t dead_tries;
@@ -415,9 +432,10 @@ struct relay_core {
     struct relay_done done;
     uint64_t *pending_bits; /* RELAY_PENDING_WORDS a slot: which reports are to come */
 
-    struct timer_heap due;   /* wall: next emission of a slot */
-    struct timer_heap wake;  /* mono: calls, retries, dead letters of a slot */
-    struct timer_heap fetch; /* blobs that wait for room, by due time */
+    struct timer_heap unpack; /* wall: packed slots */
+    struct timer_heap due;    /* wall: next emission of a slot */
+    struct timer_heap wake;   /* mono: calls, retries, dead letters of a slot */
+    struct timer_heap fetch;  /* blobs that wait for room, by due time */
 
     struct relay_record *records; /* window_records: what failed and comes again */
     uint32_t records_fresh;
@@ -434,7 +452,9 @@ struct relay_core {
     uint32_t batch_mask;
     struct mono_ms throttled_until; /* fewer and fuller calls until then */
 
-    int64_t bytes;            /* of held messages */
+    int64_t bytes;            /* of held messages, unpacked ones included */
+    int64_t packed_bytes;     /* what the packed ones will take in addition */
+    int64_t unpacked_bytes;   /* what the unpacked ones take */
     uint32_t blobs;           /* fetching or attached */
     uint64_t waiting_records; /* held and not settled */
 };
@@ -460,6 +480,9 @@ struct deadline relay_core_deadline(const struct relay_core *c);
 bool relay_core_idle(const struct relay_core *c);
 
 uint64_t relay_core_digest(const struct relay_core *c);
+
+/* What is taken of the budget: what is held, and the room that is kept for unpacking it. */
+int64_t relay_core_budget_used(const struct relay_core *c);
 
 /* The slot that the next RELAY_RECEIVED must name; there is always one for every message of a
  * poll. */

@@ -67,6 +67,8 @@ void relay_slot_leave(struct relay_core *c, struct relay_slot *s, enum relay_lea
                       struct now now)
 {
     relay_slot_unindex(c, s);
+    if (s->packing == RELAY_PACKED)
+        relay_packing_set(c, s, RELAY_PACKING_NONE, 0);
     c->blobs -= s->blob_open;
     s->blob_open = false;
     s->leave = (uint8_t)leave;

@@ -334,9 +334,10 @@ void relay_dead_letter_whole(struct relay_core *c, struct relay_slot *s, enum re
                              struct now now)
 {
     s->state = RELAY_SLOT_HELD;
+    c->waiting_records -= s->records;
+    c->waiting_records++;
     s->records = 1;
     s->next = 1;
-    c->waiting_records++;
     c->window_used++;
     c->dead_letters[refusal]++;
     *pending_word(c, s, 0) = 0;

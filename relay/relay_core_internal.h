@@ -62,6 +62,9 @@ void relay_slot_unindex(struct relay_core *c, struct relay_slot *s);
 /* Puts the slot into the heaps according to its fields: after every change of them. */
 void relay_slot_arm(struct relay_core *c, struct relay_slot *s);
 void relay_bytes_set(struct relay_core *c, struct relay_slot *s, int64_t bytes);
+/* unpacked_bytes: that it takes, or will take, unpacked. */
+void relay_packing_set(struct relay_core *c, struct relay_slot *s, enum relay_packing packing,
+                       int64_t unpacked_bytes);
 /* SQS wants fewer calls. */
 static inline void relay_note_throttle(struct relay_core *c, struct now now)
 {
@@ -79,6 +82,8 @@ void relay_on_polled(struct relay_core *c, const struct relay_polled *ev, struct
 void relay_on_decoded(struct relay_core *c, const struct relay_decoded *ev, struct now now);
 void relay_on_fetched(struct relay_core *c, const struct relay_fetched *ev, struct now now);
 void relay_polls_start(struct relay_core *c, struct now now, struct relay_effects *out);
+void relay_unpack_next(struct relay_core *c, struct now now, struct relay_effects *out);
+bool relay_unpack_has_room(const struct relay_core *c);
 void relay_fetches_start(struct relay_core *c, struct relay_effects *out);
 struct mono_ms relay_polls_deadline(const struct relay_core *c);
 bool relay_fetch_has_room(const struct relay_core *c);

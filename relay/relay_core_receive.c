@@ -81,19 +81,54 @@ void relay_on_received(struct relay_core *c, const struct relay_received *ev, st
         relay_slot_leave(c, s, RELAY_LEAVE_DEFER, now);
         return;
     }
+    bool alone = c->bytes == 0;
+    relay_bytes_set(c, s, ev->bytes);
+    relay_packing_set(c, s, RELAY_PACKED, ev->unpacked_bytes);
     /* Polls reserve room for what they bring as it comes; unpacked it may be far more. */
-    if (c->bytes > 0 && c->bytes + ev->bytes > c->limits.budget_bytes) {
+    if (!alone && relay_core_budget_used(c) > c->limits.budget_bytes) {
+        relay_bytes_set(c, s, 0);
         relay_slot_leave(c, s, RELAY_LEAVE_NO_ROOM, now);
         return;
     }
     c->counters.held++;
-    s->state = RELAY_SLOT_DECODING;
-    relay_bytes_set(c, s, ev->bytes);
+    s->state = RELAY_SLOT_PACKED;
+    s->records = ev->records;
+    c->waiting_records += s->records;
+    /* A blob is to be fetched yet, which takes its time. */
+    s->unpack_at.ms = ev->blob ? INT64_MIN : time_sub(s->first_due_ms, c->limits.unpack_ms);
     relay_ids_put(&c->held, &s->id, ev->slot);
     s->indexed = true;
     relay_slot_keep(c, s);
     relay_slot_arm(c, s);
     relay_effect_add(out, RELAY_HOLD)->slot = relay_slot_ref(c, s);
+}
+
+/* --- unpacking ------------------------------------------------------------------------------- */
+
+/* While Kafka takes no more, what is unpacked could not go out either. */
+bool relay_unpack_has_room(const struct relay_core *c)
+{
+    if (c->unpack.len == 0 || c->full || c->window_used >= c->limits.window_records)
+        return false;
+    const struct relay_slot *s = &c->slots[c->unpack.entries[0].slot];
+    return c->unpacked_bytes == 0 ||
+           c->unpacked_bytes + s->unpacked_bytes <= c->limits.unpacked_bytes;
+}
+
+/* One a step: it takes a while, and what falls due meanwhile goes out in between. */
+void relay_unpack_next(struct relay_core *c, struct now now, struct relay_effects *out)
+{
+    if (!relay_room(out) || !relay_unpack_has_room(c))
+        return;
+    uint32_t slot = timer_heap_pop(&c->unpack, now.wall.ms);
+    if (slot == TIMER_HEAP_ABSENT)
+        return;
+    struct relay_slot *s = &c->slots[slot];
+    s->state = RELAY_SLOT_DECODING;
+    relay_bytes_set(c, s, s->bytes + s->unpacked_bytes);
+    relay_packing_set(c, s, RELAY_UNPACKED, s->unpacked_bytes);
+    relay_slot_arm(c, s);
+    relay_effect_add(out, RELAY_DECODE)->slot = relay_slot_ref(c, s);
 }
 
 void relay_on_decoded(struct relay_core *c, const struct relay_decoded *ev, struct now now)
@@ -106,16 +141,18 @@ void relay_on_decoded(struct relay_core *c, const struct relay_decoded *ev, stru
         return;
     }
     CHECK(ev->records > 0 && ev->records <= ENVELOPE_RECORDS_MAX);
+    c->waiting_records -= s->records;
+    c->waiting_records += ev->records;
     s->records = ev->records;
     s->second_ms = ev->second_ms;
     s->due_offsets = ev->due_offsets;
     s->first_due_ms = s->second_ms + s->due_offsets[0];
     s->blob_bytes = ev->blob_bytes;
     relay_bytes_set(c, s, ev->bytes);
+    relay_packing_set(c, s, RELAY_UNPACKED, ev->bytes);
     uint64_t *bits = &c->pending_bits[(size_t)ev->slot.index * RELAY_PENDING_WORDS];
     for (uint32_t w = 0; w < (s->records + 63) / 64; w++)
         bits[w] = 0;
-    c->waiting_records += s->records;
     s->state = s->blob_bytes > 0 ? RELAY_SLOT_BLOB_WAITING : RELAY_SLOT_HELD;
     relay_slot_arm(c, s);
 }
@@ -128,7 +165,7 @@ bool relay_fetch_has_room(const struct relay_core *c)
     if (c->fetch.len == 0)
         return false;
     const struct relay_slot *s = &c->slots[c->fetch.entries[0].slot];
-    return c->blobs == 0 || c->bytes + s->blob_bytes <= c->limits.budget_bytes;
+    return c->blobs == 0 || relay_core_budget_used(c) + s->blob_bytes <= c->limits.budget_bytes;
 }
 
 void relay_fetches_start(struct relay_core *c, struct relay_effects *out)
@@ -182,7 +219,7 @@ static bool room_for_poll(const struct relay_core *c)
 {
     uint32_t out = polls_out(c);
     uint32_t slots_free = c->limits.slots - c->slots_used;
-    int64_t bytes = c->bytes + ((int64_t)out + 1) * c->limits.poll_bytes;
+    int64_t bytes = relay_core_budget_used(c) + ((int64_t)out + 1) * c->limits.poll_bytes;
     return slots_free >= (out + 1) * RELAY_POLL_MESSAGES &&
            (bytes <= c->limits.budget_bytes || (out == 0 && c->bytes == 0));
 }

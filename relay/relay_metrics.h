@@ -15,6 +15,8 @@
       "Records in memory that Kafka has not confirmed.")                                           \
     X(HELD_BYTES, GAUGE, "delayline_held_bytes", "Memory of held envelopes.")                      \
     X(BUDGET_BYTES, GAUGE, "delayline_budget_bytes", "What held envelopes may take.")              \
+    X(BUDGET_USED, GAUGE, "delayline_budget_used_bytes",                                           \
+      "Memory of held envelopes, and what is kept free for unpacking them.")                       \
     X(IN_FLIGHT, GAUGE, "delayline_in_flight_records",                                             \
       "Records that wait for Kafka's report or for their next try.")                               \
     X(KAFKA_PENDING, GAUGE, "delayline_kafka_pending_records", "Records in Kafka's queue.")        \

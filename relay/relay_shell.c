@@ -63,7 +63,10 @@ static void carry_out(struct relay_shell *s, const struct relay_effect *effect)
         relay_shell_poll(s, &effect->poll);
         return;
     case RELAY_HOLD:
-        relay_shell_hold(s, effect->slot);
+        relay_shell_hold(s, effect->slot.index);
+        return;
+    case RELAY_DECODE:
+        relay_shell_decode(s, effect->slot);
         return;
     case RELAY_REHANDLE:
         relay_shell_rehandle(s, effect->rehandle.to.index, effect->rehandle.from);

@@ -23,6 +23,8 @@ struct relay_held {
     char *receipt; /* keeps its memory for the next message */
     size_t receipt_len;
     size_t receipt_capacity;
+    uint8_t *frames; /* as they came; NULL: not held, or decoded */
+    size_t frames_len;
     struct envelope *envelope; /* NULL: not decoded, or unreadable */
     struct buf body;           /* of an unreadable message, for the dead-letter topic */
     enum relay_queue queue;
@@ -128,7 +130,8 @@ void relay_shell_check(void *shell);
 
 /* relay_shell_receive.c */
 void relay_shell_poll(struct relay_shell *s, const struct relay_poll *poll);
-void relay_shell_hold(struct relay_shell *s, struct relay_ref slot);
+void relay_shell_hold(struct relay_shell *s, uint32_t slot);
+void relay_shell_decode(struct relay_shell *s, struct relay_ref slot);
 void relay_shell_rehandle(struct relay_shell *s, uint32_t to, uint32_t from);
 void relay_shell_forget(struct relay_shell *s, uint32_t slot);
 void relay_shell_call(struct relay_shell *s, const struct relay_batch *batch, bool is_delete);

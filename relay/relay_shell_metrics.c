@@ -33,7 +33,7 @@ static const struct emf_metric to_cloudwatch[] = {
     {.name = "DelayError", .unit = "Seconds", .family = "delayline_delay_error_seconds"},
     {.name = "BudgetUsed",
      .unit = "Percent",
-     .family = "delayline_held_bytes",
+     .family = "delayline_budget_used_bytes",
      .whole = "delayline_budget_bytes"},
 };
 const struct emf_table relay_shell_emf = {to_cloudwatch, ARRAY_LEN(to_cloudwatch)};
@@ -116,6 +116,7 @@ static void set_core(struct relay_shell *s, struct metrics *metrics)
     set_plain(metrics, FAMILY_HELD_RECORDS, (double)c->waiting_records);
     set_plain(metrics, FAMILY_HELD_BYTES, (double)c->bytes);
     set_plain(metrics, FAMILY_BUDGET_BYTES, (double)c->limits.budget_bytes);
+    set_plain(metrics, FAMILY_BUDGET_USED, (double)relay_core_budget_used(c));
     set_plain(metrics, FAMILY_IN_FLIGHT, c->window_used);
     set_plain(metrics, FAMILY_KAFKA_FULL, c->full);
 }

@@ -12,10 +12,8 @@
 #include "common/mem.h"
 #include "relay/relay_shell_internal.h"
 
-/* What a held envelope takes beyond its payload: index, headers, allocator. An estimate until it is
- * decoded. */
-#define BYTES_PER_RECORD 64
-#define BYTES_PER_SLOT   1024
+#define BYTES_PER_SLOT   1024 /* receipt, allocator, the slot itself */
+#define BYTES_PER_RECORD 8    /* of an unpacked envelope beyond its payload; an estimate */
 /* For a poll's way there and back; less than what the core keeps as a margin. */
 #define ANSWER_MARGIN_MS 300
 /* Receives of a queue that fail in a row before it counts as failing. */
@@ -44,6 +42,8 @@ void relay_shell_rehandle(struct relay_shell *s, uint32_t to, uint32_t from)
 void relay_shell_forget(struct relay_shell *s, uint32_t slot)
 {
     struct relay_held *h = &s->held[slot];
+    mem_free(h->frames);
+    h->frames = NULL;
     envelope_free(h->envelope);
     h->envelope = NULL;
     buf_release(&h->body);
@@ -78,7 +78,7 @@ static void log_undecodable(struct relay_shell *s, const struct relay_held *h,
 {
     struct envelope_info info;
     char id[ENVELOPE_ID_HEX_SIZE] = "";
-    if (envelope_peek(buf_slice(&s->raw), &info) == STATUS_OK)
+    if (envelope_peek(slice_from(h->frames, h->frames_len), &info) == STATUS_OK)
         envelope_id_hex(&info.id, id);
     if (relay_shell_may_log(s))
         log_event(s->log, level_of(h->receive_count), "envelope_undecodable",
@@ -86,7 +86,7 @@ static void log_undecodable(struct relay_shell *s, const struct relay_held *h,
                   LOG_STR("text", error->text), LOG_NUMBER("receive_count", h->receive_count));
 }
 
-/* Fills verdict, id, first due and bytes; the frames are in s->raw afterwards. */
+/* Fills verdict and what only readable ones have; the frames are in s->raw afterwards. */
 static void look_into(struct relay_shell *s, const struct sqs_message *m,
                       struct relay_received *received)
 {
@@ -110,8 +110,10 @@ static void look_into(struct relay_shell *s, const struct sqs_message *m,
     }
     received->id = info.id;
     received->first_due_ms = info.first_due_ms;
-    received->bytes =
-        (int64_t)(info.raw_bytes + (size_t)info.records * BYTES_PER_RECORD + BYTES_PER_SLOT);
+    received->records = info.records;
+    received->blob = info.blob;
+    received->bytes = (int64_t)(s->raw.len + BYTES_PER_SLOT);
+    received->unpacked_bytes = (int64_t)(info.raw_bytes + (size_t)info.records * BYTES_PER_RECORD);
 }
 
 /* When SQS hid the messages that have just come. A call that took longer than its wait was repeated
@@ -200,12 +202,22 @@ void relay_shell_poll(struct relay_shell *s, const struct relay_poll *effect)
     sqs_receive(s->aws.sqs, &spec, on_received, poll);
 }
 
-void relay_shell_hold(struct relay_shell *s, struct relay_ref slot)
+void relay_shell_hold(struct relay_shell *s, uint32_t slot)
+{
+    struct relay_held *h = &s->held[slot];
+    h->frames = mem_alloc(s->raw.len);
+    h->frames_len = s->raw.len;
+    memcpy(h->frames, s->raw.ptr, s->raw.len);
+    KILL_POINT("relay.held");
+}
+
+void relay_shell_decode(struct relay_shell *s, struct relay_ref slot)
 {
     struct relay_held *h = &s->held[slot.index];
     struct relay_event event = {.type = RELAY_DECODED, .decoded = {.slot = slot}};
     struct error error;
-    enum status status = envelope_decode(buf_slice(&s->raw), &h->envelope, &error);
+    struct slice frames = slice_from(h->frames, h->frames_len);
+    enum status status = envelope_decode(frames, &h->envelope, &error);
     event.decoded.verdict = verdict_of(status);
     if (status == STATUS_OK) {
         const struct envelope_info *info = envelope_get_info(h->envelope);
@@ -216,10 +228,13 @@ void relay_shell_hold(struct relay_shell *s, struct relay_ref slot)
         event.decoded.bytes = (int64_t)(envelope_memory_bytes(h->envelope) + BYTES_PER_SLOT);
         event.decoded.blob_bytes = blob == NULL ? 0 : blob->total_bytes;
     } else {
-        encode_base64(buf_slice(&s->raw), &h->body);
+        encode_base64(frames, &h->body);
         log_undecodable(s, h, &error);
     }
-    KILL_POINT("relay.held");
+    mem_free(h->frames);
+    h->frames = NULL;
+    loop_now_forget(s->loop); /* this took its time, and the next record may be due */
+    KILL_POINT("relay.decoded");
     relay_shell_feed(s, &event);
 }
 

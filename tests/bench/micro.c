@@ -183,7 +183,7 @@ static void relay_core(struct bench *b, uint64_t records)
     for (uint64_t i = 0; i * IN_MESSAGE < records; i++) {
         struct relay_ref slot =
             relay_rig_receive(rig, RELAY_QUEUE_DELAY, (uint32_t)i + 1, rig->now.wall.ms);
-        relay_rig_take(rig, RELAY_HOLD);
+        relay_rig_take(rig, RELAY_DECODE);
         relay_rig_decode(rig, slot, rig->now.wall.ms, offsets, IN_MESSAGE);
         relay_rig_expect_emit(rig, slot, 0, IN_MESSAGE);
         for (uint32_t r = 0; r < IN_MESSAGE; r++)

@@ -12,6 +12,7 @@ PASSES = {
     "relay.change_visibility": 4,
     "relay.dead_letter_produced": 1,
     "relay.dead_letter_reported": 1,
+    "relay.decoded": 10,
     "relay.delete": 3,
     "relay.deleted": 3,
     "relay.emit": 200,

@@ -11,9 +11,11 @@ const struct relay_limits relay_rig_limits = {
     .polls_max = 4,
     .done_ids = 64,
     .budget_bytes = 64 * MIB,
+    .unpacked_bytes = 32 * MIB,
     .poll_bytes = 1 * MIB,
     .hold_ms = 3000,
     .lead_ms = 2000,
+    .unpack_ms = 3000, /* all that is held, at once */
     .visibility_ms = 10000,
     .margin_ms = 1000,
     .receive_max_ms = 43195 * MS_PER_SECOND,
@@ -147,7 +149,9 @@ struct relay_event relay_rig_message(const struct relay_rig *rig, enum relay_que
                                              .verdict = RELAY_READABLE,
                                              .id = id_of(id),
                                              .first_due_ms = due_ms,
+                                             .records = 1,
                                              .bytes = 1000,
+                                             .unpacked_bytes = 500,
                                              .received_at = rig->now.mono,
                                              .sent_ms = RELAY_RIG_WALL_MS - 1000,
                                              .receive_count = 1}};
@@ -179,7 +183,7 @@ struct relay_ref relay_rig_hold(struct relay_rig *rig, uint32_t id, const uint16
 {
     struct relay_ref ref =
         relay_rig_receive(rig, RELAY_QUEUE_DELAY, id, RELAY_RIG_SOON_MS + offsets[0]);
-    struct relay_effect effect = relay_rig_take(rig, RELAY_HOLD);
+    struct relay_effect effect = relay_rig_take(rig, RELAY_DECODE);
     assert_int_equal(effect.slot.index, ref.index);
     relay_rig_decode(rig, ref, RELAY_RIG_SOON_MS, offsets, records);
     return ref;
@@ -299,7 +303,7 @@ void relay_rig_answer_ended(struct relay_rig *rig, const struct relay_effect *ef
 void relay_rig_deliver(struct relay_rig *rig, uint32_t id)
 {
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_DELAY, id, rig->now.wall.ms);
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_decode(rig, slot, rig->now.wall.ms, relay_rig_at_0, 1);
     relay_rig_expect_emit(rig, slot, 0, 1);
     relay_rig_report(rig, slot, 0);
@@ -312,7 +316,7 @@ void relay_rig_deliver(struct relay_rig *rig, uint32_t id)
 struct relay_ref relay_rig_hold_blob(struct relay_rig *rig, uint32_t id, int64_t bytes)
 {
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_DELAY, id, RELAY_RIG_SOON_MS);
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_feed(rig, (struct relay_event){.type = RELAY_DECODED,
                                              .decoded = {.slot = slot,
                                                          .records = 1,

@@ -11,9 +11,11 @@ static const struct relay_limits limits = {
     .polls_max = 3,
     .done_ids = 256,
     .budget_bytes = 8 * MIB,
+    .unpacked_bytes = 4 * MIB,
     .poll_bytes = 1 * MIB,
     .hold_ms = 3000,
     .lead_ms = 2000,
+    .unpack_ms = 500,
     .visibility_ms = 10000,
     .margin_ms = 1000,
     .receive_max_ms = 43195 * MS_PER_SECOND,
@@ -192,7 +194,7 @@ static void on_batch(struct relay_world *w, uint32_t node, const struct relay_ba
 
 /* --- a relay's shell ------------------------------------------------------------------------- */
 
-static void on_hold(struct relay_world *w, uint32_t node, struct relay_ref slot)
+static void on_decode(struct relay_world *w, uint32_t node, struct relay_ref slot)
 {
     struct relay_world_message *m = w->nodes[node].slots[slot.index].message;
     struct relay_world_queued *q = schedule(w, node, relay_world_between(w, 0, 1));
@@ -227,7 +229,9 @@ static void act(struct relay_world *w, uint32_t node, const struct relay_effect 
             (struct relay_event){.type = RELAY_POLLED, .polled = {.poll = effect->poll.poll}};
         break;
     case RELAY_HOLD:
-        on_hold(w, node, effect->slot);
+        break;
+    case RELAY_DECODE:
+        on_decode(w, node, effect->slot);
         break;
     case RELAY_REHANDLE:
         n->slots[effect->rehandle.to.index] = n->slots[effect->rehandle.from];
@@ -291,7 +295,10 @@ static void receive(struct relay_world *w, uint32_t node, struct relay_world_mes
                                           .verdict = m->unreadable ? RELAY_CORRUPT : RELAY_READABLE,
                                           .id = m->id,
                                           .first_due_ms = m->second_ms + m->due_offsets[0],
-                                          .bytes = 1000,
+                                          .records = m->records,
+                                          .blob = m->blob,
+                                          .bytes = 300,
+                                          .unpacked_bytes = 700,
                                           .received_at = {w->mono},
                                           .sent_ms = RELAY_WORLD_WALL_MS + m->sent_at,
                                           .receive_count = m->receives}};

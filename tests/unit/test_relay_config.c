@@ -50,6 +50,8 @@ static void the_defaults_follow_the_shared_times(void **state)
     assert_int_equal(limits.visibility_ms, 10000);
     assert_int_equal(limits.hold_ms, 3000);
     assert_int_equal(limits.margin_ms, 1000);
+    assert_int_equal(limits.unpack_ms, 1000);
+    assert_int_equal(limits.unpacked_bytes, limits.budget_bytes / 2);
 
     config.settings.handoff_ms = 3000;
     config.settings.lead_ms = 1000;

@@ -8,7 +8,7 @@ static void stop_hands_back_what_is_later_and_finishes_the_rest(void **state)
     struct relay_ref soon = relay_rig_hold(rig, 1, relay_rig_at_three, 3);
     struct relay_ref later = relay_rig_receive(rig, RELAY_QUEUE_READY, 2, RELAY_RIG_SOON_MS + 900);
     static const uint16_t at_900[] = {900};
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_decode(rig, later, RELAY_RIG_SOON_MS, at_900, 1);
     struct relay_ref blob = relay_rig_hold_blob(rig, 3, 100);
     relay_rig_take(rig, RELAY_FETCH);
@@ -65,7 +65,7 @@ static void what_late_polls_bring_is_handed_back(void **state)
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_WALL_MS);
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 2, RELAY_RIG_WALL_MS + 60000);
     relay_rig_receive_bad(rig, RELAY_CORRUPT, RELAY_RIG_WALL_MS - 2 * MS_PER_DAY, 3);
-    relay_rig_expect_none(rig, RELAY_HOLD);
+    relay_rig_expect_none(rig, RELAY_DECODE);
     relay_rig_expect_none(rig, RELAY_DEAD_LETTER);
     relay_rig_advance(rig, 50);
     struct relay_effect change = relay_rig_take(rig, RELAY_CHANGE_VISIBILITY);
@@ -82,7 +82,7 @@ static void what_is_decoded_after_the_stop_is_no_longer_wanted(void **state)
 {
     struct relay_rig *rig = *state;
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_SOON_MS);
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_feed(rig, (struct relay_event){.type = RELAY_STOP});
     relay_rig_decode(rig, slot, RELAY_RIG_SOON_MS, relay_rig_at_0, 1);
     relay_rig_advance(rig, 50);

@@ -5,7 +5,7 @@ static void later_than_the_hold_is_deferred_to_the_lead(void **state)
 {
     struct relay_rig *rig = *state;
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_READY, 1, RELAY_RIG_WALL_MS + 20000);
-    relay_rig_expect_none(rig, RELAY_HOLD);
+    relay_rig_expect_none(rig, RELAY_DECODE);
     relay_rig_expect_none(rig, RELAY_CHANGE_VISIBILITY); /* waits for company */
     relay_rig_advance(rig, 49);
     relay_rig_expect_none(rig, RELAY_CHANGE_VISIBILITY);
@@ -40,7 +40,7 @@ static void a_deferral_is_never_late(void **state)
         relay_rig_restart(rig, &relay_rig_limits);
         relay_rig_receive(rig, RELAY_QUEUE_DELAY, i, RELAY_RIG_WALL_MS + cases[i].due_in_ms);
         relay_rig_advance(rig, 50);
-        assert_int_equal(relay_rig_count(rig, RELAY_HOLD), cases[i].held);
+        assert_int_equal(relay_rig_count(rig, RELAY_DECODE), cases[i].held);
         assert_int_equal(relay_rig_count(rig, RELAY_CHANGE_VISIBILITY), !cases[i].held);
         if (!cases[i].held)
             assert_in_range(relay_rig_take(rig, RELAY_CHANGE_VISIBILITY).batch.seconds[0],
@@ -103,9 +103,9 @@ static void what_does_not_fit_the_budget_comes_again_in_a_second(void **state)
     struct relay_event large = relay_rig_message(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_SOON_MS);
     large.received.bytes = 9000;
     relay_rig_feed(rig, large); /* alone: held, however large */
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 2, RELAY_RIG_SOON_MS);
-    relay_rig_expect_none(rig, RELAY_HOLD);
+    relay_rig_expect_none(rig, RELAY_DECODE);
     relay_rig_advance(rig, 50);
     struct relay_effect change = relay_rig_take(rig, RELAY_CHANGE_VISIBILITY);
     assert_int_equal(change.batch.seconds[0], 1);
@@ -159,7 +159,7 @@ static void what_was_delivered_lately_is_only_deleted(void **state)
     struct relay_rig *rig = *state;
     relay_rig_deliver(rig, 1);
     relay_rig_receive(rig, RELAY_QUEUE_READY, 1, RELAY_RIG_WALL_MS);
-    relay_rig_expect_none(rig, RELAY_HOLD);
+    relay_rig_expect_none(rig, RELAY_DECODE);
     relay_rig_advance(rig, 50);
     struct relay_effect delete = relay_rig_take(rig, RELAY_DELETE);
     assert_int_equal(delete.batch.queue, RELAY_QUEUE_READY);
@@ -177,10 +177,10 @@ static void what_was_delivered_is_remembered_for_a_time_and_a_number(void **stat
     for (uint32_t i = 100; i < 100 + relay_rig_limits.done_ids - 1; i++)
         relay_rig_deliver(rig, i);
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_WALL_MS);
-    relay_rig_expect_none(rig, RELAY_HOLD); /* 64 ids are known */
+    relay_rig_expect_none(rig, RELAY_DECODE); /* 64 ids are known */
     relay_rig_deliver(rig, 999);
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_WALL_MS);
-    relay_rig_take(rig, RELAY_HOLD); /* the 65th pushed it out */
+    relay_rig_take(rig, RELAY_DECODE); /* the 65th pushed it out */
 }
 
 static void a_blob_is_fetched_ahead_and_emitted_on_time(void **state)
@@ -267,7 +267,7 @@ static void a_body_that_only_decoding_finds_broken_is_parked_too(void **state)
 {
     struct relay_rig *rig = *state;
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_SOON_MS);
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
     relay_rig_feed(rig, (struct relay_event){.type = RELAY_DECODED,
                                              .decoded = {.slot = slot, .verdict = RELAY_CORRUPT}});
     relay_rig_advance(rig, 50);
@@ -275,7 +275,7 @@ static void a_body_that_only_decoding_finds_broken_is_parked_too(void **state)
     assert_int_equal(change.batch.seconds[0], 30);
     relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1,
                       RELAY_RIG_SOON_MS); /* its id is not taken for held */
-    relay_rig_take(rig, RELAY_HOLD);
+    relay_rig_take(rig, RELAY_DECODE);
 }
 
 static void the_unreadable_of_yesterday_is_dead_lettered_whole_then_deleted(void **state)

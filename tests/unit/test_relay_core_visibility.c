@@ -60,6 +60,7 @@ static void nor_is_it_emitted_while_its_extension_has_no_answer(void **state)
     struct relay_rig *rig = *state;
     struct relay_limits wide = relay_rig_limits;
     wide.hold_ms = 9500;
+    wide.unpack_ms = 9500;
     relay_rig_restart(rig, &wide);
     struct relay_ref slot = relay_rig_receive(rig, RELAY_QUEUE_DELAY, 1, RELAY_RIG_WALL_MS + 9100);
     relay_rig_decode(rig, slot, RELAY_RIG_WALL_MS + 9000, (const uint16_t[]){100}, 1);
