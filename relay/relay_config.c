@@ -26,7 +26,7 @@ static const struct config_option options[] = {
            "full nothing more is received"),
     OPTION("SLOTS", CONFIG_NUMBER, slots, "16384", RELAY_POLL_MESSAGES * 2, RELAY_SLOTS_MAX,
            "messages in memory at once"),
-    OPTION("WINDOW", CONFIG_NUMBER, window_records, "100000", 1, 10000000,
+    OPTION("WINDOW", CONFIG_NUMBER, window_records, "30000", 1, 10000000,
            "records that wait for Kafka's acknowledgement at once"),
     OPTION("POLLS", CONFIG_NUMBER, polls, "4", 1, RELAY_POLLS_MAX,
            "receive calls at once on a busy queue; an idle one has one"),

@@ -15,7 +15,7 @@
 
 #define KINDS         4096 /* different records, one after the other, again and again */
 #define HEADERS_ADDED 3
-#define IN_FLIGHT     "100000"
+#define IN_FLIGHT     "30000"
 #define BETWEEN_POLLS 256
 #define SMALL_BYTES   64
 
