@@ -364,7 +364,8 @@ clean: ## remove everything that was built
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-include tests/bench/bench.mk
+# Absent where only the images are built.
+-include tests/bench/bench.mk
 
 FORCE:
 .PHONY: all programs lib unit sim mutants torture torture-all torture-quick fuzz fuzz-bins fuzz-replay purity format readme \
