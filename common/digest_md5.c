@@ -1,16 +1,18 @@
 /* MD5 of several bodies at once. One MD5 is a chain in which each step waits for the one before;
- * four side by side in a vector take hardly longer than one alone. OpenSSL's, with its context
- * reused, takes 1.4 ns a byte of ten bodies where this takes 0.7: 4 % of a router's CPU at the same
- * delay, 10 % of a scheduler's. */
-#include <openssl/evp.h>
+ * eight side by side take little longer than one alone. OpenSSL's takes 1.4 ns a byte of ten bodies
+ * where this takes 0.44, 0.65 without AVX2: 3 % of a router's CPU at the same delay, 10 % of a
+ * scheduler's. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* as in digest.c */
+#include <openssl/md5.h>
 #include <string.h>
 
 #include "common/check.h"
 #include "common/digest.h"
 
-#define LANES       4
+#define LANES       8
 #define BLOCK_BYTES ((size_t)64)
 #define BLOCK_WORDS 16
+#define INLINE      inline __attribute__((always_inline)) /* into a function for other vectors */
 
 /* A word of each body. */
 typedef uint32_t lanes __attribute__((vector_size(4 * LANES)));
@@ -50,7 +52,7 @@ struct state {
         STEP(f, b, c, d, a, (i) + 3, (first) + (stride) * ((i) + 3), turn4);                       \
     } while (0)
 
-static void add_block(struct state *s, const lanes words[BLOCK_WORDS])
+static INLINE void add_block(struct state *s, const lanes words[BLOCK_WORDS])
 {
     lanes a = s->a, b = s->b, c = s->c, d = s->d;
     for (unsigned i = 0; i < 16; i += 4)
@@ -115,7 +117,8 @@ static void take_result(const struct state *s, size_t lane, uint8_t out[DIGEST_M
     put_u32(out + 12, s->d[lane]);
 }
 
-static void digest_four(const struct slice *data, size_t count, uint8_t (*out)[DIGEST_MD5_SIZE])
+static INLINE void digest_some(const struct slice *data, size_t count,
+                               uint8_t (*out)[DIGEST_MD5_SIZE])
 {
     struct body bodies[LANES];
     size_t blocks = 0;
@@ -132,7 +135,9 @@ static void digest_four(const struct slice *data, size_t count, uint8_t (*out)[D
         lanes words[BLOCK_WORDS];
         for (size_t i = 0; i < BLOCK_WORDS; i++)
             words[i] = (lanes){get_u32(from[0] + 4 * i), get_u32(from[1] + 4 * i),
-                               get_u32(from[2] + 4 * i), get_u32(from[3] + 4 * i)};
+                               get_u32(from[2] + 4 * i), get_u32(from[3] + 4 * i),
+                               get_u32(from[4] + 4 * i), get_u32(from[5] + 4 * i),
+                               get_u32(from[6] + 4 * i), get_u32(from[7] + 4 * i)};
         add_block(&s, words);
         for (size_t lane = 0; lane < count; lane++)
             if (block + 1 == bodies[lane].blocks)
@@ -140,17 +145,48 @@ static void digest_four(const struct slice *data, size_t count, uint8_t (*out)[D
     }
 }
 
+typedef void digest_fn(const struct slice *data, size_t count, uint8_t (*out)[DIGEST_MD5_SIZE]);
+
+/* With the vectors that every processor of its kind has: two for the lanes. */
+static void digest_some_anywhere(const struct slice *data, size_t count,
+                                 uint8_t (*out)[DIGEST_MD5_SIZE])
+{
+    digest_some(data, count, out);
+}
+
+#if defined(__x86_64__)
+static __attribute__((target("avx2"))) void digest_some_avx2(const struct slice *data, size_t count,
+                                                             uint8_t (*out)[DIGEST_MD5_SIZE])
+{
+    digest_some(data, count, out);
+}
+
+static digest_fn *choose(void)
+{
+    return __builtin_cpu_supports("avx2") ? digest_some_avx2 : digest_some_anywhere;
+}
+#else
+static digest_fn *choose(void)
+{
+    return digest_some_anywhere;
+}
+#endif
+
 void digest_md5(struct slice data, uint8_t out[DIGEST_MD5_SIZE])
 {
-    const void *bytes = data.ptr == NULL ? "" : (const void *)data.ptr; /* OpenSSL takes no NULL */
-    CHECK(EVP_Digest(bytes, data.len, out, NULL, EVP_md5(), NULL) == 1);
+    MD5_CTX context;
+    CHECK(MD5_Init(&context) == 1);
+    if (data.len > 0)
+        CHECK(MD5_Update(&context, data.ptr, data.len) == 1);
+    CHECK(MD5_Final(out, &context) == 1);
 }
 
 void digest_md5_each(const struct slice *data, size_t count, uint8_t (*out)[DIGEST_MD5_SIZE])
 {
+    digest_fn *digest_together = choose();
     for (; count > 1; data += LANES, out += LANES) {
         size_t some = MIN(count, (size_t)LANES);
-        digest_four(data, some, out);
+        digest_together(data, some, out);
         count -= some;
     }
     if (count == 1)

@@ -256,9 +256,12 @@ void dynamodb_wire_describe(struct buf *out, const char *table)
 void dynamodb_wire_key(const char *table, struct slice pk, struct slice sk,
                        struct dynamodb_wire_key *ret)
 {
+    const size_t lens[] = {strlen(table), pk.len, sk.len};
+    size_t bytes = sizeof(lens) + lens[0] + lens[1] + lens[2];
     CLEANUP(buf_release) struct buf text;
-    buf_init(&text, 8 * KIB);
-    buf_printf(&text, "%zu,%zu,%zu,", strlen(table), pk.len, sk.len);
+    buf_init(&text, bytes);
+    CHECK(buf_reserve(&text, bytes) != NULL);
+    buf_append(&text, lens, sizeof(lens));
     buf_append_str(&text, table);
     buf_append_slice(&text, pk);
     buf_append_slice(&text, sk);
