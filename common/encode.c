@@ -5,8 +5,29 @@
 
 #include "common/check.h"
 
-static const char base64_alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* Two characters of base64 for every twelve bits. */
+#define E(c, d)                                                                                    \
+    {                                                                                              \
+        c, d                                                                                       \
+    }
+#define P16(c, d0, d1, d2, d3, d4, d5, d6, d7, d8, d9, da, db, dc, dd, de, df)                     \
+    E(c, d0), E(c, d1), E(c, d2), E(c, d3), E(c, d4), E(c, d5), E(c, d6), E(c, d7), E(c, d8),      \
+        E(c, d9), E(c, da), E(c, db), E(c, dc), E(c, dd), E(c, de), E(c, df)
+#define P(c)                                                                                       \
+    P16(c, 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P'),        \
+        P16(c, 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f'),    \
+        P16(c, 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v'),    \
+        P16(c, 'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/')
+static const uint8_t base64_pairs[4096][2] = {
+    P('A'), P('B'), P('C'), P('D'), P('E'), P('F'), P('G'), P('H'), P('I'), P('J'), P('K'),
+    P('L'), P('M'), P('N'), P('O'), P('P'), P('Q'), P('R'), P('S'), P('T'), P('U'), P('V'),
+    P('W'), P('X'), P('Y'), P('Z'), P('a'), P('b'), P('c'), P('d'), P('e'), P('f'), P('g'),
+    P('h'), P('i'), P('j'), P('k'), P('l'), P('m'), P('n'), P('o'), P('p'), P('q'), P('r'),
+    P('s'), P('t'), P('u'), P('v'), P('w'), P('x'), P('y'), P('z'), P('0'), P('1'), P('2'),
+    P('3'), P('4'), P('5'), P('6'), P('7'), P('8'), P('9'), P('+'), P('/')};
+#undef P
+#undef P16
+#undef E
 
 /* A base64 character's six bits, at each of the four places that they have in 24; FOREIGN for all
  * other characters, also after or-ing a group of four. */
@@ -50,36 +71,43 @@ void encode_hex(struct slice raw, struct buf *out)
     buf_commit(out, raw.len * 2);
 }
 
-/* Writes whole groups of three, then the rest without padding; gives the end of what it wrote. */
-static uint8_t *base64_body(struct slice raw, uint8_t *to)
+static void put_pair(uint8_t *to, uint64_t twelve_bits)
 {
-    const uint8_t *from = raw.ptr;
-    size_t left = raw.len;
-    for (; left >= 3; left -= 3, from += 3) {
-        uint32_t group = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
-        *to++ = (uint8_t)base64_alphabet[group >> 18];
-        *to++ = (uint8_t)base64_alphabet[group >> 12 & 63];
-        *to++ = (uint8_t)base64_alphabet[group >> 6 & 63];
-        *to++ = (uint8_t)base64_alphabet[group & 63];
+    memcpy(to, base64_pairs[twelve_bits & 0xfff], 2);
+}
+
+/* Six bytes at a time, while eight can be read. Returns how many it has encoded. */
+static size_t base64_sixes(struct slice raw, uint8_t *to)
+{
+    size_t done = 0;
+    for (; raw.len - done >= 8; done += 6, to += 8) {
+        uint64_t bits;
+        memcpy(&bits, raw.ptr + done, sizeof(bits));
+        bits = be64toh(bits);
+        put_pair(to, bits >> 52);
+        put_pair(to + 2, bits >> 40);
+        put_pair(to + 4, bits >> 28);
+        put_pair(to + 6, bits >> 16);
     }
-    if (left > 0) {
-        uint32_t group = (uint32_t)from[0] << 16 | (left == 2 ? (uint32_t)from[1] << 8 : 0);
-        *to++ = (uint8_t)base64_alphabet[group >> 18];
-        *to++ = (uint8_t)base64_alphabet[group >> 12 & 63];
-        if (left == 2)
-            *to++ = (uint8_t)base64_alphabet[group >> 6 & 63];
-    }
-    return to;
+    return done;
 }
 
 void encode_base64(struct slice raw, struct buf *out)
 {
     size_t len = encode_base64_len(raw.len);
-    uint8_t *start = buf_reserve(out, len);
-    if (start == NULL)
+    uint8_t *to = buf_reserve(out, len);
+    if (to == NULL)
         return;
-    uint8_t *end = base64_body(raw, start);
-    memset(end, '=', len - (size_t)(end - start));
+    size_t done = base64_sixes(raw, to);
+    to += done / 3 * 4;
+    for (; done < raw.len; done += 3, to += 4) {
+        size_t left = MIN(raw.len - done, (size_t)3);
+        uint8_t last[3] = {0};
+        memcpy(last, raw.ptr + done, left);
+        put_pair(to, (uint64_t)last[0] << 4 | last[1] >> 4);
+        put_pair(to + 2, (uint64_t)last[1] << 8 | last[2]);
+        memset(to + 1 + left, '=', 3 - left);
+    }
     buf_commit(out, len);
 }
 
