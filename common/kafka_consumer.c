@@ -527,6 +527,9 @@ static enum status open_client(struct kafka_consumer *consumer, const struct kaf
         /* When either is reached, librdkafka 2.0.2 looks again after up to a second. */
         {"queued.min.messages", "100000"},
         {"queued.max.messages.kbytes", "32768"},
+        /* An answer stays within what glibc keeps of freed memory (program.c). One of the 50 MB
+         * that are the default has its pages cleared for each record anew. */
+        {"fetch.max.bytes", "4000000"},
         {"statistics.interval.ms", "3000"}, /* kafka_consumer_is_reachable */
     };
     const struct kafka_property forced[] = {{"group.id", group_id},
