@@ -56,12 +56,13 @@ int32_t delay_seconds(int64_t due_ms, int64_t now_ms, int64_t lead_ms)
 
 bool delay_header_is_ours(struct slice name)
 {
-    static const char *const ours[] = {
-        DELAY_HEADER_TARGET, DELAY_HEADER_UNTIL, DELAY_HEADER_FOR,
-        DELAY_HEADER_ID,     DELAY_HEADER_DUE,   DELAY_HEADER_SOURCE,
+    const struct slice ours[] = {
+        SLICE_LITERAL(DELAY_HEADER_TARGET), SLICE_LITERAL(DELAY_HEADER_UNTIL),
+        SLICE_LITERAL(DELAY_HEADER_FOR),    SLICE_LITERAL(DELAY_HEADER_ID),
+        SLICE_LITERAL(DELAY_HEADER_DUE),    SLICE_LITERAL(DELAY_HEADER_SOURCE),
     };
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-        if (slice_equal_str(name, ours[i]))
+        if (slice_equal(name, ours[i]))
             return true;
     }
     return false;
@@ -211,24 +212,25 @@ static enum delay_rejection find_headers(const struct record_header *headers, si
                                          const struct report *report, struct wish *ret)
 {
     const struct {
-        const char *name;
+        struct slice name; /* ends in NUL */
         const struct record_header **place;
     } wanted[] = {
-        {DELAY_HEADER_TARGET, &ret->target},
-        {DELAY_HEADER_UNTIL, &ret->until},
-        {DELAY_HEADER_FOR, &ret->wait},
-        {DELAY_HEADER_ID, &ret->id},
+        {SLICE_LITERAL(DELAY_HEADER_TARGET), &ret->target},
+        {SLICE_LITERAL(DELAY_HEADER_UNTIL), &ret->until},
+        {SLICE_LITERAL(DELAY_HEADER_FOR), &ret->wait},
+        {SLICE_LITERAL(DELAY_HEADER_ID), &ret->id},
     };
     for (size_t i = 0; i < count; i++) {
         for (size_t w = 0; w < ARRAY_LEN(wanted); w++) {
-            if (!slice_equal_str(headers[i].name, wanted[w].name))
+            if (!slice_equal(headers[i].name, wanted[w].name))
                 continue;
             const struct record_header *seen = *wanted[w].place;
             if (seen == NULL)
                 *wanted[w].place = &headers[i];
             else if (slice_is_null(seen->value) != slice_is_null(headers[i].value) ||
                      !slice_equal(seen->value, headers[i].value))
-                return reject(report, DELAY_HEADER_CONFLICT, wanted[w].name, headers[i].value);
+                return reject(report, DELAY_HEADER_CONFLICT, (const char *)wanted[w].name.ptr,
+                              headers[i].value);
         }
     }
     return DELAY_ACCEPTED;

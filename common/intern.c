@@ -6,6 +6,8 @@
 #include "common/mem.h"
 
 #define FIRST_CAPACITY 8
+/* So many are compared before any is hashed: most tables hold no more. */
+#define COMPARED_MAX 4
 
 void intern_init(struct intern *t)
 {
@@ -82,6 +84,10 @@ static bool find(const struct intern *t, uint64_t hash, struct slice key, uint32
 
 uint32_t intern_put(struct intern *t, struct slice key)
 {
+    for (uint32_t i = 0; i < MIN(t->count, COMPARED_MAX); i++) {
+        if (slice_equal(intern_get(t, i), key))
+            return i;
+    }
     uint64_t hash = fnv1a(key);
     uint32_t number;
     if (find(t, hash, key, &number))

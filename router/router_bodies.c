@@ -13,9 +13,9 @@
 #define BLOB_BYTES_MAX   ((size_t)RECORD_BYTES_MAX + 128 * KIB)
 #define PACKED_BYTES_MAX ((size_t)512 * MIB) /* a kept record of tiny headers grows when packed */
 #define DETAIL_SIZE      512
-/* So many buffers of full envelopes serve again; smaller ones are malloc's to keep. */
+/* So many buffers of closed envelopes serve again: as one closes, the next one opens. */
 #define SPARES_MAX      4
-#define SPARE_BYTES_MIN ((size_t)64 * KIB)
+#define SPARE_BYTES_MIN ((size_t)KIB)
 #define SPARE_BYTES_MAX ((size_t)MIB)
 #define EXTRA_HEADERS   5 /* the most that a dead letter gets: target, until, id, error, detail */
 #define NULL_LEN        (-1)

@@ -1,11 +1,11 @@
 /* Sends and dead letters: from the slots' bodies to SQS, DynamoDB and the dead-letter topic, and
  * their results back as events. */
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/check.h"
 #include "common/kill_point.h"
 #include "common/mutant.h"
+#include "common/num.h"
 #include "router/router_shell_internal.h"
 #include "router/router_result.h"
 
@@ -83,9 +83,14 @@ static void send_sqs(struct router_shell *s, const struct router_effect *effect,
 struct item_text {
     char pk[TABLE_KEY_SIZE];
     char sk[TABLE_KEY_SIZE];
-    char written[24];
-    char expires[24];
+    char written[NUM_DECIMAL_SIZE];
+    char expires[NUM_DECIMAL_SIZE];
 };
+
+static struct slice spell(int64_t number, char text[NUM_DECIMAL_SIZE])
+{
+    return slice_from(text, num_format_i64(number, text));
+}
 
 static void add(struct dynamodb_item *item, const char *name, enum dynamodb_type type,
                 struct slice value)
@@ -113,15 +118,13 @@ static void make_item(const struct router_shell *s, const struct router_send_ent
         table_blob_pk(id, text->pk);
         table_blob_sk(entry->part, text->sk);
     }
-    snprintf(text->written, sizeof(text->written), "%" PRId64, entry->written_ms);
-    snprintf(text->expires, sizeof(text->expires), "%" PRId64, expires_ms / MS_PER_SECOND + 1);
     *ret = (struct dynamodb_item){.count = 0};
     add(ret, TABLE_PK, DYNAMODB_S, slice_from_str(text->pk));
     add(ret, TABLE_SK, DYNAMODB_S, slice_from_str(text->sk));
     add(ret, TABLE_ENVELOPE, DYNAMODB_B, body);
     if (whole)
-        add(ret, TABLE_WRITTEN, DYNAMODB_N, slice_from_str(text->written));
-    add(ret, TABLE_EXPIRES, DYNAMODB_N, slice_from_str(text->expires));
+        add(ret, TABLE_WRITTEN, DYNAMODB_N, spell(entry->written_ms, text->written));
+    add(ret, TABLE_EXPIRES, DYNAMODB_N, spell(expires_ms / MS_PER_SECOND + 1, text->expires));
 }
 
 static void send_table(struct router_shell *s, const struct router_effect *effect,
