@@ -45,12 +45,14 @@ TWO_CORES = "generator, consumer, Kafka's stand-in, AWS's and all programs share
 
 FIGURES = {
     "router_same_delay_records_per_core_second": per_core_second(
-        "router alone, 1 KB orders, one delay of 10 min: Kafka to SQS", 200_000, "zstd takes half of the time"
+        "router alone, 1 KB orders, one delay of 10 min: Kafka to SQS",
+        200_000,
+        "of some 6 us a record, zstd 2.2 and librdkafka's consumer alone 1.7",
     ),
     "router_random_delay_records_per_core_second": per_core_second(
         "router alone, 1 KB orders, uniform over 7 days: Kafka to DynamoDB, an item a record",
         40_000,
-        "zstd and a frame for each record",
+        "zstd takes 8 of some 22 us a record, as it is built anew for each",
     ),
     "scheduler_records_per_core_second": per_core_second(
         "scheduler alone, 1 KB orders of one delay: DynamoDB to SQS",
