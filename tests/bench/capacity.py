@@ -164,7 +164,7 @@ def sized(part, memory):
 
 
 def rows_of_tasks(plans):
-    yield ("records a day", "a second, mean and peak", "router", "scheduler", "relay", "`Shards`", "Fargate, USD a month")
+    yield ("records a day", "a second, mean and peak", "router", "scheduler", "relay", "`Shards`", "Fargate, USD a month at the mean")
     for plan in plans:
         router, scheduler, relay = plan.router, plan.scheduler, plan.relay
         yield (

@@ -1,16 +1,27 @@
 """What the conftest.py of e2e, native and chaos take: a stack is brought up once for the tests that can share one."""
 
 import subprocess
+import sys
 
 import pytest
 
 import stack as stack_module
 
 
+def data_plane():
+    """Queues and table of a shared stack: on the native one, as CloudFormation makes them of the template for AWS."""
+    if not stack_module.NATIVE:
+        return {}
+    sys.path.insert(0, str(stack_module.ROOT / "tests/native"))
+    import data_plane
+
+    return data_plane.make()
+
+
 @pytest.fixture(scope="session")
 def fast_stack(tmp_path_factory):
     """One replica of each program, short times."""
-    running = stack_module.Stack(tmp_path_factory.mktemp("fast"), settings=stack_module.FAST)
+    running = stack_module.Stack(tmp_path_factory.mktemp("fast"), settings={**stack_module.FAST, **data_plane()})
     yield running
     running.down()
 
@@ -18,7 +29,7 @@ def fast_stack(tmp_path_factory):
 @pytest.fixture(scope="session")
 def real_stack(tmp_path_factory):
     """One replica of each program, the design's own times."""
-    running = stack_module.Stack(tmp_path_factory.mktemp("real"))
+    running = stack_module.Stack(tmp_path_factory.mktemp("real"), settings=data_plane())
     yield running
     running.down()
 

@@ -37,16 +37,19 @@ def cases(target, delay_topic, dead_letter_topic):
     }
 
 
+LARGE = 1024  # with key and headers more than what is allowed
 OVERFLOWS = [b"9223372036854775808", b"18446744073709551615", b"9" * 400, b"106751991168d"]
 
 
 def test_every_code(new_stack):
-    stack = new_stack(settings={**s.FAST, "DELAYLINE_ROUTER_ALLOWED_TARGETS": "orders*,*-events"})
+    limits = {"DELAYLINE_ROUTER_ALLOWED_TARGETS": "orders*,*-events", "DELAYLINE_ROUTER_MAX_RECORD_BYTES": "1KiB"}
+    stack = new_stack(settings={**s.FAST, **limits})
     kafka = s.Kafka(stack)
     all_cases = cases(stack.target.encode(), stack.delay_topic.encode(), stack.dead_letter_topic.encode())
     for i, text in enumerate(OVERFLOWS):
         headers = [("delay-target", stack.target.encode()), ("delay-for", text)]
         all_cases[f"overflow-{i}"] = (headers, ("time-overflow", "delay-too-long", "for-invalid"))
+    all_cases["x" * LARGE] = ([("delay-target", stack.target.encode()), FOR], "record-too-large")
     good = 0
     for name, (headers, _) in all_cases.items():
         kafka.send(b"key", name.encode(), [("x", b"\0\xff"), *headers])

@@ -1,76 +1,23 @@
-"""deploy/cloudformation/data.yml as LocalStack's CloudFormation makes it, and end-to-end tests on what it made.
+"""What LocalStack has made of deploy/cloudformation/data.yml, on which the shared stacks of this run live.
 
 Point-in-time recovery and deletion protection it does not know and leaves out without a word;
 tests/e2e/test_cloudformation.py sees that they are in the template."""
 
-import os
 import subprocess
-import uuid
 
-import boto3
 import pytest
 import stack as s
-from test_bytes import test_bytes_in_are_bytes_out  # noqa: F401 (on the fast_stack of this file)
+from data_plane import HAS_CLOUDFORMATION, TEMPLATE, client
 
 pytestmark = [
     pytest.mark.alone,  # its stack is one
-    pytest.mark.skipif(os.environ.get("SQS", "localstack") != "localstack", reason="CloudFormation is LocalStack's"),
+    pytest.mark.skipif(not HAS_CLOUDFORMATION, reason="CloudFormation is LocalStack's"),
 ]
 
-TEMPLATE = s.ROOT / "deploy/cloudformation/data.yml"
 
-
-def client(service, env):
-    keys = {name: env[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    return boto3.client(service, endpoint_url=env["AWS_ENDPOINT_URL"], region_name=env["AWS_REGION"], **keys)
-
-
-@pytest.fixture(scope="session")
-def aws():
-    """What a client needs, before there is any stack of programs."""
-    settings = s.read_env(s.NATIVE_RUN / "servers.env", prefixes=("NATIVE_",))
-    shell = f"set -a && . {s.ROOT / 'deploy/local.env'}"
-    run = subprocess.run(["bash", "-c", f"{shell} && env -0"], check=True, capture_output=True, env={})
-    pairs = (item.split("=", 1) for item in run.stdout.decode().split("\0") if item.startswith("AWS_"))
-    return {**dict(pairs), "AWS_ENDPOINT_URL": settings["NATIVE_LOCALSTACK"]}
-
-
-@pytest.fixture(scope="session")
-def made(aws):
-    """Name of a Delayline whose data plane CloudFormation has made."""
-    name = f"cfn-{uuid.uuid4().hex[:6]}"
-    cloudformation = client("cloudformation", aws)
-    parameters = [{"ParameterKey": "Name", "ParameterValue": name}]
-    cloudformation.create_stack(StackName=name, TemplateBody=TEMPLATE.read_text(), Parameters=parameters)
-
-    def ended():
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return None if stack["StackStatus"].endswith("IN_PROGRESS") else stack
-
-    stack = s.wait_until("CloudFormation", 60, ended, 0.5)
-    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-    assert stack["StackStatus"] == "CREATE_COMPLETE", resources
-    assert {each["ResourceStatus"] for each in resources} == {"CREATE_COMPLETE"}
-    return name
-
-
-@pytest.fixture(scope="session")
-def fast_stack(made, tmp_path_factory):
-    """One replica of each program; deploy/provision finds queues and table there, and refuses what is not as it wants."""
-    settings = {
-        **s.FAST,
-        "DELAYLINE_DELAY_QUEUE": f"{made}-delay",
-        "DELAYLINE_READY_QUEUE": f"{made}-ready.fifo",
-        "DELAYLINE_TIMER_QUEUE": f"{made}-timer.fifo",
-        "DELAYLINE_TABLE": made,
-    }
-    running = s.Stack(tmp_path_factory.mktemp("cfn"), settings=settings)
-    yield running
-    running.down()
-
-
-def test_it_is_all_there(made, aws):
-    sqs, dynamodb = client("sqs", aws), client("dynamodb", aws)
+def test_it_is_all_there(fast_stack):
+    sqs, dynamodb = client("sqs"), client("dynamodb")
+    made = fast_stack.env["DELAYLINE_TABLE"]
     for name in ("delay", "ready.fifo", "timer.fifo"):
         url = sqs.get_queue_url(QueueName=f"{made}-{name}")["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -78,7 +25,7 @@ def test_it_is_all_there(made, aws):
         assert attributes["SqsManagedSseEnabled"] == "true" and "RedrivePolicy" not in attributes
         assert '"aws:SecureTransport": "false"' in attributes["Policy"]
     assert dynamodb.describe_time_to_live(TableName=made)["TimeToLiveDescription"]["TimeToLiveStatus"] == "ENABLED"
-    names = [each["AlarmName"] for each in client("cloudwatch", aws).describe_alarms()["MetricAlarms"]]
+    names = [each["AlarmName"] for each in client("cloudwatch").describe_alarms()["MetricAlarms"]]
     assert len([name for name in names if name.startswith(f"{made}-")]) == TEMPLATE.read_text().count("AWS::CloudWatch::Alarm")
 
 
