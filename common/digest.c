@@ -24,7 +24,8 @@ static void sha256_of_two(struct slice first, struct slice second, uint8_t out[D
     CHECK(SHA256_Init(&context) == 1);
     CHECK(SHA256_Update(&context, bytes(first), first.len) == 1);
     CHECK(SHA256_Update(&context, bytes(second), second.len) == 1);
-    CHECK(SHA256_Final(out, &context) == 1); /* which wipes the context */
+    CHECK(SHA256_Final(out, &context) == 1);
+    OPENSSL_cleanse(&context, sizeof(context)); /* its state may be a key */
 }
 
 void digest_sha256(struct slice data, uint8_t out[DIGEST_SHA256_SIZE])

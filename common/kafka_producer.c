@@ -117,9 +117,13 @@ static bool renew(struct kafka_producer *producer)
 {
     CLEANUP(buf_release) struct buf errors;
     buf_init(&errors, KAFKA_TEXT_SIZE);
-    struct generation *next = producer->old == NULL ? generation_new(producer, &errors) : NULL;
-    if (next == NULL)
+    if (producer->old != NULL)
         return false;
+    struct generation *next = generation_new(producer, &errors);
+    if (next == NULL) {
+        kafka_client_log(&producer->young->client, LOG_ERROR, "TOPICS", buf_text(&errors));
+        return false;
+    }
     kafka_client_log(&producer->young->client, LOG_WARN, "TOPICS",
                      "records have named more topics than one client may keep: another goes on");
     producer->old = producer->young;
@@ -271,7 +275,7 @@ static enum status get_topic(struct kafka_producer *producer, struct slice name,
             error_set(reterr, ERROR_RETRY, "TOO_MANY_TOPICS",
                       "more than %zu topics twice over, and records of the first wait for Kafka",
                       producer->topics_max);
-            return STATUS_FULL;
+            return STATUS_INVALID;
         }
         *ret_handle = add_topic(producer->young, text);
     }

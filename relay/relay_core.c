@@ -116,6 +116,13 @@ struct relay_ref relay_core_ref(const struct relay_core *c, uint32_t slot)
     return relay_slot_ref(c, &c->slots[slot]);
 }
 
+bool relay_core_is_settled(const struct relay_core *c, struct relay_ref ref)
+{
+    const struct relay_slot *s = &c->slots[ref.index];
+    return s->generation == ref.generation && s->state == RELAY_SLOT_DELETING &&
+           s->settled == s->records;
+}
+
 struct relay_slot *relay_slot_find(struct relay_core *c, struct relay_ref ref)
 {
     if (ref.index < c->slots_fresh) {
@@ -287,7 +294,7 @@ static void wake_slot(struct relay_core *c, struct relay_slot *s, struct now now
 
 /* Calls and retries first: after a pause, holds that ran out are given up before anything is
  * emitted. */
-static void pump(struct relay_core *c, struct now now, struct relay_effects *out)
+static void pump(struct relay_core *c, bool tick, struct now now, struct relay_effects *out)
 {
     if (c->full && now.mono.ms >= c->full_until.ms)
         c->full = false;
@@ -299,7 +306,9 @@ static void pump(struct relay_core *c, struct now now, struct relay_effects *out
     }
     relay_fetches_start(c, out);
     relay_emit_due(c, now, out);
-    relay_unpack_next(c, now, out);
+    /* What unpacking answers would ask for the next, and nobody would look at the network. */
+    if (tick)
+        relay_unpack_next(c, now, out);
     relay_calls_flush(c, now, out);
     relay_polls_start(c, now, out);
 }
@@ -355,7 +364,7 @@ void relay_core_step(struct relay_core *c, const struct relay_event *ev, struct 
         relay_on_called(c, &ev->called, now, out);
         break;
     }
-    pump(c, now, out);
+    pump(c, ev->type == RELAY_TICK, now, out);
 }
 
 struct deadline relay_core_deadline(const struct relay_core *c)

@@ -225,6 +225,8 @@ static void settle(struct relay_core *c, struct relay_slot *s, struct now now)
     s->settled++;
     if (s->settled + MUTANT_IS(25) < s->records)
         return;
+    relay_bytes_set(c, s, 0);
+    relay_packing_set(c, s, RELAY_PACKING_NONE, 0);
     if (s->indexed) {
         c->counters.completed++;
         relay_done_add(&c->done, &s->id, now.mono);

@@ -263,7 +263,7 @@ void relay_shell_dead_letter(struct relay_shell *s, const struct relay_dead_lett
         KILL_POINT("relay.dead_letter_produced");
         return;
     }
-    if (status != STATUS_FULL)
+    if (error.kind != ERROR_RETRY) /* else Kafka takes no more just now */
         s->last_dead_letter_error = error;
     struct relay_event event = {.type = RELAY_REPORT, .report = report_of(s, message.id)};
     event.report.outcome = OUTCOME_FAILED;
@@ -280,6 +280,9 @@ static void tell_reports(struct relay_shell *s)
     CHECK(!s->inside); /* the list is the event's until it has been dealt with */
     s->reports_count = 0;
     relay_shell_feed(s, &event);
+    for (uint32_t i = 0; i < event.reports.count; i++)
+        if (relay_core_is_settled(s->core, s->reports[i].slot))
+            relay_shell_unload(s, s->reports[i].slot.index);
     KILL_POINT("relay.report_noted");
 }
 

@@ -134,6 +134,8 @@ void relay_shell_hold(struct relay_shell *s, uint32_t slot);
 void relay_shell_decode(struct relay_shell *s, struct relay_ref slot);
 void relay_shell_rehandle(struct relay_shell *s, uint32_t to, uint32_t from);
 void relay_shell_forget(struct relay_shell *s, uint32_t slot);
+/* All but the receipt. */
+void relay_shell_unload(struct relay_shell *s, uint32_t slot);
 void relay_shell_call(struct relay_shell *s, const struct relay_batch *batch, bool is_delete);
 
 /* relay_shell_blob.c */

@@ -39,7 +39,7 @@ void relay_shell_rehandle(struct relay_shell *s, uint32_t to, uint32_t from)
     h->queue = s->held[from].queue;
 }
 
-void relay_shell_forget(struct relay_shell *s, uint32_t slot)
+void relay_shell_unload(struct relay_shell *s, uint32_t slot)
 {
     struct relay_held *h = &s->held[slot];
     mem_free(h->frames);
@@ -47,7 +47,12 @@ void relay_shell_forget(struct relay_shell *s, uint32_t slot)
     envelope_free(h->envelope);
     h->envelope = NULL;
     buf_release(&h->body);
-    h->receipt_len = 0;
+}
+
+void relay_shell_forget(struct relay_shell *s, uint32_t slot)
+{
+    relay_shell_unload(s, slot);
+    s->held[slot].receipt_len = 0;
 }
 
 /* --- messages -------------------------------------------------------------------------------- */
@@ -127,14 +132,14 @@ static struct mono_ms hidden_since(struct relay_shell *s, const struct relay_she
 }
 
 static void take_message(struct relay_shell *s, const struct relay_shell_poll *poll,
-                         const struct sqs_message *m)
+                         struct mono_ms received_at, const struct sqs_message *m)
 {
     uint32_t slot = relay_core_free_slot(s->core);
     struct relay_held *h = &s->held[slot];
     struct relay_event event = {.type = RELAY_RECEIVED,
                                 .received = {.slot = slot,
                                              .queue = poll->queue,
-                                             .received_at = hidden_since(s, poll),
+                                             .received_at = received_at,
                                              .sent_ms = m->sent_ms,
                                              .receive_count = m->receive_count}};
     look_into(s, m, &event.received);
@@ -170,10 +175,11 @@ static void on_received(void *ctx, const struct sqs_message *messages, size_t co
     struct relay_shell *s = poll->shell;
     struct relay_shell_queue *queue = &s->queues[poll->queue];
     size_t taken = error->kind == ERROR_NONE ? MIN(count, RELAY_POLL_MESSAGES) : 0;
+    struct mono_ms received_at = hidden_since(s, poll); /* before work on the first of them */
     if (taken > 0)
         KILL_POINT("relay.received");
     for (size_t i = 0; i < taken; i++)
-        take_message(s, poll, &messages[i]);
+        take_message(s, poll, received_at, &messages[i]);
     bool held_back = aws_client_held_back(error);
     if (!held_back)
         note_outcome(s, queue, error);

@@ -114,8 +114,8 @@ void faults_judge(const struct faults *faults, const struct ledger *ledger, cons
                   struct judgement *ret)
 {
     CHECK(ledger->emitted_after != NULL);
-    memset(ret, 0,
-           sizeof(*ret)); /* a literal is a second one on the stack, unless optimized away */
+    /* A literal would be a second one on the stack, unless optimized away. */
+    memset(ret, 0, sizeof(*ret));
     for (size_t i = 0; i < faults->count; i++)
         ret->bound += faults->list[i].records;
     for (size_t i = 0; i < ledger->copy_count; i++) {

@@ -14,6 +14,7 @@
 #define INTERRUPTED_FLUSH_MS 1000 /* for acknowledgements that are on their way */
 #define SEND_BURST           500  /* sends between two looks at the consumer */
 #define FETCH_BURST          2000
+#define SETTLES_MAX          10
 
 volatile sig_atomic_t run_interrupted;
 
@@ -344,7 +345,9 @@ static bool is_over(const struct run *run, int64_t *settled_mono_ms)
     if (l->settled + l->unknown >= l->sent + l->unknown) {
         if (*settled_mono_ms == INT64_MAX)
             *settled_mono_ms = now;
-        return now - MAX(*settled_mono_ms, run->last_arrival_mono_ms) >= run->options->settle_ms;
+        /* A copy that comes for ever is no reason to wait for ever. */
+        return now - MAX(*settled_mono_ms, run->last_arrival_mono_ms) >= run->options->settle_ms ||
+               now - *settled_mono_ms >= SETTLES_MAX * run->options->settle_ms;
     }
     int64_t overdue = clock_ms(CLOCK_REALTIME) - run->last_due_ms;
     return overdue > run->options->drain_ms &&
