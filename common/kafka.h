@@ -83,9 +83,9 @@ struct kafka_message {
     uint64_t id; /* comes back in on_report */
 };
 /* Copies. STATUS_FULL: nothing was taken, since the queue is full. STATUS_INVALID or
- * STATUS_TOO_LARGE: refused, reterr says why, with ERROR_RETRY if so many topics are new that reports
- * have to come before another can be kept, else for good; no report follows. STATUS_OK: exactly one
- * report will come. */
+ * STATUS_TOO_LARGE: refused, reterr says why, with ERROR_RETRY if so many topics are new that
+ * reports have to come before another can be kept, else for good; no report follows. STATUS_OK:
+ * exactly one report will come. */
 NODISCARD enum status kafka_produce(struct kafka_producer *producer,
                                     const struct kafka_message *message, struct error *reterr);
 /* Records that wait for a report. */

@@ -473,8 +473,9 @@ void relay_core_init(struct relay_core *c, const struct relay_limits *limits, vo
 void relay_core_step(struct relay_core *c, const struct relay_event *ev, struct now now,
                      struct relay_effects *out);
 
-/* Every record of it has been reported, after a step with reports: nothing but its receipt is needed
- * any more, and what its envelope took is none of the budget's. The slot has been one of this core. */
+/* Every record of it has been reported, after a step with reports: nothing but its receipt is
+ * needed any more, and what its envelope took is none of the budget's. The slot has been one of
+ * this core. */
 bool relay_core_is_settled(const struct relay_core *c, struct relay_ref slot);
 
 /* mono: calls, retries, polls; wall: the next due instant. */
