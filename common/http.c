@@ -55,7 +55,7 @@ struct http_request *http_start(struct http *http, const struct http_spec *spec)
 {
     CHECK(!http->closing);
     struct http_request *request = http_request_new(http);
-    uint64_t timeout_ms = (uint64_t)MAX(spec->timeout_ms, 1);
+    uint64_t timeout_ms = (uint64_t)MAX(spec->timeout_ms, 0) + 1; /* of a millisecond begun */
     request->on_done = spec->on_done;
     request->ctx = spec->ctx;
     request->state = REQUEST_RUNNING;
@@ -68,6 +68,9 @@ struct http_request *http_start(struct http *http, const struct http_spec *spec)
         CHECK(curl_multi_add_handle(http->multi, request->easy) == CURLM_OK);
     }
     link_request(request);
+    /* libuv's timers count from the start of the turn, which a pause of the process makes as long
+     * as the pause. */
+    uv_update_time(loop_uv(http->loop));
     CHECK(uv_timer_start(&request->deadline, on_deadline, timeout_ms, 0) == 0);
     return request;
 }

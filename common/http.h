@@ -39,8 +39,8 @@ struct http_spec {
     const char *url;
     const struct http_header *headers;
     size_t header_count;
-    struct slice body; /* null: no body. Borrowed until on_done or http_cancel. */
-    int64_t timeout_ms;
+    struct slice body;  /* null: no body. Borrowed until on_done or http_cancel. */
+    int64_t timeout_ms; /* from the call on; at most 1 ms longer */
     size_t response_bytes_max;
     /* Never sent twice: a used connection that is closed without an answer leaves it unknown, where
      * other requests are tried again on a new connection. For what must not be done twice unseen.
