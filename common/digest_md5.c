@@ -186,9 +186,9 @@ void digest_md5(struct slice data, uint8_t out[DIGEST_MD5_SIZE])
     CHECK(MD5_Final(out, &context) == 1);
 }
 
-void digest_md5_each(const struct slice *data, size_t count, uint8_t (*out)[DIGEST_MD5_SIZE])
+static void digest_each_by(digest_fn *digest_together, const struct slice *data, size_t count,
+                           uint8_t (*out)[DIGEST_MD5_SIZE])
 {
-    digest_fn *digest_together = choose();
     for (; count > 1; data += LANES, out += LANES) {
         size_t some = MIN(count, (size_t)LANES);
         digest_together(data, some, out);
@@ -196,4 +196,15 @@ void digest_md5_each(const struct slice *data, size_t count, uint8_t (*out)[DIGE
     }
     if (count == 1)
         digest_md5(*data, *out);
+}
+
+void digest_md5_each(const struct slice *data, size_t count, uint8_t (*out)[DIGEST_MD5_SIZE])
+{
+    digest_each_by(choose(), data, count, out);
+}
+
+void digest_md5_each_anywhere(const struct slice *data, size_t count,
+                              uint8_t (*out)[DIGEST_MD5_SIZE])
+{
+    digest_each_by(digest_some_anywhere, data, count, out);
 }

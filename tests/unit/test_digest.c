@@ -67,10 +67,13 @@ static void many_md5_are_those_of_each(void **state)
         size_t count = round % (BODIES + 1);
         for (size_t i = 0; i < count; i++)
             bodies[i] = i == 5 ? SLICE_NULL : slice_from(bytes + i, i % 2 == 0 ? round : i);
+        uint8_t anywhere[BODIES][DIGEST_MD5_SIZE];
         digest_md5_each(bodies, count, together);
+        digest_md5_each_anywhere(bodies, count, anywhere);
         for (size_t i = 0; i < count; i++) {
             digest_md5(bodies[i], alone);
             assert_memory_equal(together[i], alone, sizeof(alone));
+            assert_memory_equal(anywhere[i], alone, sizeof(alone));
         }
     }
 }
