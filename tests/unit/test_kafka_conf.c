@@ -178,6 +178,20 @@ static void the_environment_alone_is_checked(void **state)
     assert_null(strstr(buf_text(&errors), "LINGER"));
 }
 
+/* A property in the environment, and the line that refuses it. */
+struct property_set {
+    char variable[64];
+    char line[128];
+};
+
+static void set_property(struct property_set *set, const char *const name_value[2],
+                         const char *refusal)
+{
+    snprintf(set->variable, sizeof(set->variable), "KAFKA_PROPERTY_%s", name_value[0]);
+    snprintf(set->line, sizeof(set->line), "%s: %s", set->variable, refusal);
+    setenv(set->variable, name_value[1], 1);
+}
+
 static void msk_iam_decides_how_clients_come(void **state)
 {
     static const char *const refused[][2] = {
@@ -200,18 +214,15 @@ static void msk_iam_decides_how_clients_come(void **state)
     assert_property(rk, "sasl.mechanisms", "OAUTHBEARER");
     rd_kafka_destroy(rk);
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-        char variable[64];
-        char line[128];
+        struct property_set set;
         CLEANUP(buf_release) struct buf errors;
         buf_init(&errors, ERRORS_MAX);
-        snprintf(variable, sizeof(variable), "KAFKA_PROPERTY_%s", refused[i][0]);
-        snprintf(line, sizeof(line), "%s: ", variable);
-        setenv(variable, refused[i][1], 1);
+        set_property(&set, refused[i], "");
         kafka_properties_check(true, &errors);
-        assert_non_null(strstr(buf_text(&errors), line));
+        assert_non_null(strstr(buf_text(&errors), set.line));
         assert_non_null(strstr(buf_text(&errors), "DELAYLINE_KAFKA_AUTHENTICATION=msk-iam\n"));
         assert_null(strstr(buf_text(&errors), "geheim"));
-        unsetenv(variable);
+        unsetenv(set.variable);
     }
 }
 
@@ -228,15 +239,12 @@ static void brokers_are_always_verified(void **state)
     assert_property(rk, "ssl.endpoint.identification.algorithm", "https");
     rd_kafka_destroy(rk);
     for (size_t i = 0; i < ARRAY_LEN(off); i++) {
-        char variable[64];
-        char line[128];
-        const char *lines[] = {line};
-        snprintf(variable, sizeof(variable), "KAFKA_PROPERTY_%s", off[i][0]);
-        snprintf(line, sizeof(line), "%s: brokers are always verified", variable);
-        setenv(variable, off[i][1], 1);
+        struct property_set set;
+        set_property(&set, off[i], "brokers are always verified");
+        const char *lines[] = {set.line};
         assert_refused(RD_KAFKA_CONSUMER, &plain, lines, 1);
         assert_refused(RD_KAFKA_PRODUCER, &plain, lines, 1);
-        unsetenv(variable);
+        unsetenv(set.variable);
     }
 }
 
