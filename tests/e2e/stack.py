@@ -267,8 +267,9 @@ class Kafka:
         self.producer.flush(10)
         assert not failures, failures
 
-    def read(self, topic, wanted, seconds, match=lambda message: True):
-        """Messages of the topic from its beginning until `wanted` matched; fails if they do not come."""
+    def read(self, topic, wanted, seconds, match=lambda message: True, settle=0):
+        """Messages of the topic from its beginning until `wanted` matched, and what matches within `settle` seconds more;
+        fails if they do not come."""
         consumer = confluent_kafka.Consumer(
             {
                 "bootstrap.servers": self.stack.bootstrap,
@@ -283,12 +284,14 @@ class Kafka:
             start = confluent_kafka.OFFSET_BEGINNING
             consumer.assign([confluent_kafka.TopicPartition(topic, p, start) for p in partitions])
             found = []
-            end = time.monotonic() + seconds
-            while len(found) < wanted:
-                assert time.monotonic() < end, f"{topic}: {len(found)} of {wanted} within {seconds} s"
+            end = time.monotonic() + (seconds if wanted else settle)
+            while time.monotonic() < end:
                 message = consumer.poll(0.05)
                 if message is not None and message.error() is None and match(message):
                     found.append((message, time.time() * 1000))
+                    if len(found) == wanted:
+                        end = time.monotonic() + settle
+            assert len(found) >= wanted, f"{topic}: {len(found)} of {wanted} within {seconds} s"
             return found
         finally:
             consumer.close()
