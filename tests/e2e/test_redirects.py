@@ -1,16 +1,15 @@
 """Whoever answers in AWS's place cannot send a program, or what it knows, elsewhere: no redirect is followed, no proxy hears
 of credentials, and the host in a queue's URL does not count."""
 
-import contextlib
 import http.server
 import json
 import os
-import socket
 import subprocess
 import threading
 
 import pytest
 import stack as s
+from listener import Listener
 
 pytestmark = pytest.mark.embedded("stands in for AWS")
 
@@ -18,21 +17,17 @@ STATIC = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 CONTAINER_TOKEN = "devstack-container-token"
 
 
-class Trap:
+class Trap(Listener):
     """Nobody has any business here: counts who comes, and hangs up."""
 
     def __init__(self):
         self.visits = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                self.visits += 1
-                client.close()
+    async def _serve(self, _, writer):
+        self.visits += 1
+        writer.close()
 
 
 class StandIn:
@@ -73,7 +68,7 @@ class StandIn:
 def trap():
     made = Trap()
     yield made
-    made.listener.close()
+    made.stop()
 
 
 @pytest.fixture
