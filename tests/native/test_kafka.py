@@ -7,8 +7,6 @@ import confluent_kafka
 import pytest
 import stack as s
 
-pytestmark = pytest.mark.alone  # its group of routers, its broker
-
 PARTITIONS = "delayline_kafka_partitions_assigned"
 
 
@@ -30,6 +28,7 @@ def delivered(stack):
     )
 
 
+@pytest.mark.alone  # it is everyone's broker
 def test_the_broker_restarts_in_mid_run(new_stack):
     stack = new_stack(routers=2, schedulers=2, relays=2)
     run = stack.load(4000, 200, "0..12s", "--targets", "3", "--drain", "60s")

@@ -8,7 +8,7 @@ import stack as s
 from authority import server_context
 from gate import Gate
 
-pytestmark = pytest.mark.alone  # the gate has one port
+pytestmark = pytest.mark.xdist_group("gate")  # which has one port
 
 NEVER_MS = 1 << 50
 ASSIGNED = "delayline_kafka_partitions_assigned"
