@@ -43,7 +43,7 @@ def test_cut_at_every_byte(new_stack):
     ]
     with trial.aws_fault("cut answers", most=trial.to_table(seconds) * chaos.UNLUCKY_SHARE):
         stack.emulator("/_emulator/faults", {"seed": 1, "faults": faults}, "POST")
-        s.wait_until("a cut at every offset", seconds, lambda: is_complete(stack), 0.2)
+        s.wait_until("a cut at every offset", 2 * seconds, lambda: is_complete(stack), 0.2)
         fired = chaos.heal(stack)
     trial.verdict(f"{sum(fired)} answers cut, each of {len(OPERATIONS)} operations at {OFFSETS} places in two ways")
 
