@@ -21,6 +21,7 @@ WITH_MSK_IAM = {
     "KafkaSaslMechanism": "AWS_MSK_IAM",
     "KafkaCluster": "events/0a1b-2c3d",
     "DelayTopicPattern": "delay-*",
+    "TargetTopicPattern": "orders-*",
 }
 
 
@@ -101,17 +102,19 @@ def test_roles_for_msk_iam():
         | {(action, topic + "delay-*") for action in ("DescribeTopic", "ReadData")}
         | {(action, topic + "delay-dead-letter") for action in ("DescribeTopic", "WriteData")}
         | {(action, group + "delayline-router") for action in ("DescribeGroup", "AlterGroup")},
-        "relay": idempotent | {(action, topic + "*") for action in ("DescribeTopic", "WriteData")},
+        "relay": idempotent
+        | {(action, topic + name) for action in ("DescribeTopic", "WriteData") for name in ("orders-*", "delay-dead-letter")},
         "scheduler": set(),
     }
     prefix = "arn:aws:kafka:eu-west-1:000000000000:"
     for program, pairs in wanted.items():
         policies = services(**WITH_MSK_IAM).resources[f"{program.capitalize()}Role"]["Properties"]["Policies"]
         got = [
-            (action.removeprefix("kafka-cluster:"), statement["Resource"].removeprefix(prefix))
+            (action.removeprefix("kafka-cluster:"), resource.removeprefix(prefix))
             for policy in policies if policy["PolicyName"] == "kafka"
             for statement in policy["PolicyDocument"]["Statement"]
             for action in statement["Action"]
+            for resource in listed(statement["Resource"])
         ]
         assert sorted(got) == sorted(pairs), program
 
