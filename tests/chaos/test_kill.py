@@ -75,6 +75,7 @@ AFTER_SIGTERM = (
 )
 POISON = ("router.dead_letter_produced", "router.dead_letter_reported")
 REFUSED = ("relay.dead_letter_produced", "relay.dead_letter_reported")
+REFUSED_MOST = "20"  # requests refused until it dies, of one record or a few each
 PRODUCE = 0  # Kafka's number of the request
 PROGRAMS = ("router", "scheduler", "relay")
 LATE_MS = chaos.VISIBILITY_S * 1000 + 1000  # P4: a dead relay costs at most its visibility and a second
@@ -91,11 +92,11 @@ def test_killed(new_stack, point):
     program = point.split(".")[0]
     replicas = {f"{name}s": 0 if name == program else 1 for name in PROGRAMS}
     stack = new_stack(**replicas, settings=chaos.SETTINGS)
-    poison = ("--poison", "50") if point in POISON else ()
+    more = ("--poison", "50") if point in POISON else ("--refused", REFUSED_MOST) if point in REFUSED else ()
     victim = stack.start(program, KILL_POINT=f"{point}:{PASSES[point]}")
     if program == "router" and point not in AT_START:
         chaos.wait_for_partitions(victim)
-    trial = chaos.Trial(stack, more=poison)
+    trial = chaos.Trial(stack, more=more)
     if point in AFTER_SIGTERM:
         victim.wait_ready(20)
         trial.wait_for_work(victim)

@@ -81,6 +81,7 @@ WRONG = {
         ("corrupted",),
     ),
     "another target": (lambda t, k, v, h: ("orders-1" if t == "orders-0" else "orders-0", k, v, h), ("misrouted",)),
+    "a good one refused": (lambda t, k, v, h: ("dead-letter", k, v, [*h, ("delay-error", b"target-refused")]), ("unexpected",)),
     "no reason": (lambda t, k, v, h: ("dead-letter", k, v, h), ("unexpected",)),
 }
 

@@ -33,6 +33,7 @@ static const char help[] =
     "  --seed S             what is random in the records (default: random, printed)\n"
     "  --poison PER_MILLE   of the records break the contract and must be dead-lettered with their "
     "code\n"
+    "  --refused N          of the others at most so many are dead-lettered, too (0)\n"
     "  --report FILE        JSON\n"
     "  --faults FILE        what was done to the programs meanwhile, read at the end: a JSON "
     "object "
@@ -152,6 +153,7 @@ enum option_id {
     TARGETS,
     SEED,
     POISON,
+    REFUSED,
     REPORT,
     FAULTS,
     BOOTSTRAP,
@@ -167,17 +169,29 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
-    {"records", 1, NULL, RECORDS},  {"rate", 1, NULL, RATE},
-    {"delay", 1, NULL, DELAY},      {"size", 1, NULL, SIZE},
-    {"orders", 0, NULL, ORDERS},    {"at-once", 0, NULL, AT_ONCE},
-    {"targets", 1, NULL, TARGETS},  {"seed", 1, NULL, SEED},
-    {"poison", 1, NULL, POISON},    {"report", 1, NULL, REPORT},
-    {"faults", 1, NULL, FAULTS},    {"bootstrap", 1, NULL, BOOTSTRAP},
-    {"topic", 1, NULL, TOPIC},      {"target", 1, NULL, TARGET},
-    {"dead-letter", 1, NULL, DEAD}, {"admin", 1, NULL, ADMIN},
-    {"drain", 1, NULL, DRAIN},      {"settle", 1, NULL, SETTLE},
-    {"linger-ms", 1, NULL, LINGER}, {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
-    {"help", 0, NULL, HELP},        {NULL, 0, NULL, 0},
+    {"records", 1, NULL, RECORDS},
+    {"rate", 1, NULL, RATE},
+    {"delay", 1, NULL, DELAY},
+    {"size", 1, NULL, SIZE},
+    {"orders", 0, NULL, ORDERS},
+    {"at-once", 0, NULL, AT_ONCE},
+    {"targets", 1, NULL, TARGETS},
+    {"seed", 1, NULL, SEED},
+    {"poison", 1, NULL, POISON},
+    {"report", 1, NULL, REPORT},
+    {"faults", 1, NULL, FAULTS},
+    {"bootstrap", 1, NULL, BOOTSTRAP},
+    {"topic", 1, NULL, TOPIC},
+    {"target", 1, NULL, TARGET},
+    {"dead-letter", 1, NULL, DEAD},
+    {"admin", 1, NULL, ADMIN},
+    {"drain", 1, NULL, DRAIN},
+    {"settle", 1, NULL, SETTLE},
+    {"linger-ms", 1, NULL, LINGER},
+    {"fetch-wait-ms", 1, NULL, FETCH_WAIT},
+    {"refused", 1, NULL, REFUSED},
+    {"help", 0, NULL, HELP},
+    {NULL, 0, NULL, 0},
 };
 
 /* What the records are; false: not an option of the plan. */
@@ -222,6 +236,9 @@ static void run_option(struct options *o, int id, const char *value)
         break;
     case AT_ONCE:
         o->at_once = true;
+        break;
+    case REFUSED:
+        o->refused_max = parse_number(value, 0, 100000000, "--refused takes 0 .. 100000000");
         break;
     case REPORT:
         o->report = value;

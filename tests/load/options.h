@@ -14,6 +14,7 @@ struct options {
     const char *bootstrap;
     const char *topic;
     const char *dead_letter_topic;
+    uint64_t refused_max; /* good records that may be dead-lettered */
     const char *report;
     const char *faults; /* NULL: there are none, and no duplicate is allowed */
     const char *admin_addresses;
