@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -235,10 +236,16 @@ def uncommitted(stack):
         consumer.close()
 
 
-def cost_of_death(stack, program, rate):
-    """Records that may come twice because one has died just now, and for how long after."""
+def records_taken(program):
+    """Records that a router has taken so far."""
+    return s.metrics(program.admin())["delayline_records_taken_total"]
+
+
+def cost_of_death(stack, program, rate, taken=math.inf):
+    """Records that may come twice because one has died just now, and for how long after. A router had no more in hand than
+    it had ever taken; what is uncommitted besides, nobody has taken yet."""
     if program == "router":
-        return uncommitted(stack), ROUTER_WAIT_S
+        return min(uncommitted(stack), taken), ROUTER_WAIT_S
     if program == "relay":
         return rate * UNDELETED_S, RELAY_WAIT_S
     return 0, 0  # FIFO drops what another one repeats

@@ -1,6 +1,7 @@
 """SIGTERM under load, twice, and while AWS is away (F33); crash loops (F34)."""
 
 import itertools
+import math
 import os
 import random
 import signal
@@ -23,6 +24,11 @@ def under_load(new_stack, program, **options):
     trial = chaos.Trial(stack)
     trial.wait_for_work(victim)
     return stack, victim, trial
+
+
+def in_hand(program, trial):
+    """The most that a router may hold at its end: what it has taken, and takes within a second more."""
+    return chaos.records_taken(program) + trial.rate if program.name == "router" else math.inf
 
 
 def others_once(program):
@@ -63,11 +69,12 @@ def test_sigterm_while_aws_is_away(new_stack, program):
     stack, victim, trial = under_load(new_stack, program, **others_once(program))
     begin_ms = s.now_ms()
     chaos.fail(stack, ["*"], action="drop")
+    taken = in_hand(victim, trial)
     code, seconds = victim.stop(seconds=20)
-    cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
-    # Without AWS a relay deletes nothing for as long as it takes to end.
+    cost, wait_s = chaos.cost_of_death(stack, program, trial.rate, taken)
+    # Without AWS a relay deletes nothing for as long as it takes to end, but emits only what it still holds.
     if program == "relay":
-        cost += trial.rate * seconds
+        cost += trial.rate * min(seconds, chaos.VISIBILITY_S)
     chaos.heal(stack)
     trial.note(f"SIGTERM to the {program} without AWS", begin_ms, s.now_ms(), wait_s, cost)
     stack.start(program)
@@ -91,8 +98,9 @@ def test_crash_loop(new_stack, program):
         victim = stack.start(program)
         chaos.last_for(chance.uniform(least_s, most_s))
         begin_ms = s.now_ms()
+        taken = in_hand(victim, trial)
         victim.kill()
-        cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
+        cost, wait_s = chaos.cost_of_death(stack, program, trial.rate, taken)
         if program == "relay":
             # It falls behind in a long loop, since each begins with waiting for what the last one held: that comes
             # again when its turn comes.
