@@ -297,6 +297,17 @@ def test_a_task_is_configured_as_its_program_wants(program, kafka):
     assert grace_s + 1 < container(template, program)["StopTimeout"] <= 120
 
 
+def test_the_router_may_be_another_user_of_kafka():
+    common = WITH_SASL["KafkaCredentials"]
+    for own, given in ((common, {}), (common + "-router", {"RouterKafkaCredentials": common + "-router"})):
+        template = services(**WITH_SASL, **given)
+        for program, secret in (("router", own), ("relay", common)):
+            used = [each["ValueFrom"] for each in container(template, program)["Secrets"]]
+            assert used == [f"{secret}:username::", f"{secret}:password::"]
+        (policy,) = template.resources["ExecutionRole"]["Properties"]["Policies"]
+        assert set(policy["PolicyDocument"]["Statement"][0]["Resource"]) == {own, common}
+
+
 def test_another_table_and_an_older_router():
     """What the runbook sets when the table was restored, and when the writers alone go back."""
     template = services(Table="restored", RouterImageTag="v0")
