@@ -103,13 +103,15 @@ class Watch:
 class Trial:
     """Load on a stack, and the log of faults that its checker reads when it judges."""
 
-    def __init__(self, stack, seconds=6, rate=RATE, delay=DELAY, more=()):
+    def __init__(self, stack, seconds=6, rate=RATE, delay=DELAY, more=(), victim=""):
+        """victim: the program that will be harmed."""
         self.stack, self.rate = stack, rate
         self.fault_log = stack.directory / "faults.jsonl"
         self.fault_log.touch()
         self.records = int(seconds * rate)
         self.watch = Watch()
-        settle = ("--settle", f"{RELAY_WAIT_S}s")  # as long as a copy may yet come
+        settle_s = ROUTER_WAIT_S if victim == "router" else RELAY_WAIT_S  # as long as a copy may yet come
+        settle = ("--settle", f"{settle_s}s")
         self.run = stack.load(self.records, rate, delay, "--faults", str(self.fault_log), *settle, *more)
 
     def note(self, what, begin_ms, end_ms, wait_s, records):

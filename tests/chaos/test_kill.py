@@ -96,7 +96,7 @@ def test_killed(new_stack, point):
     victim = stack.start(program, KILL_POINT=f"{point}:{PASSES[point]}")
     if program == "router" and point not in AT_START:
         chaos.wait_for_partitions(victim)
-    trial = chaos.Trial(stack, more=more)
+    trial = chaos.Trial(stack, more=more, victim=program)
     if point in AFTER_SIGTERM:
         victim.wait_ready(20)
         trial.wait_for_work(victim)

@@ -21,7 +21,7 @@ def under_load(new_stack, program, **options):
     """A stack, a program of it that has work, and the trial."""
     stack = new_stack(settings=chaos.SETTINGS, **options)
     victim = chaos.start_beside_another(stack, program)
-    trial = chaos.Trial(stack)
+    trial = chaos.Trial(stack, victim=program)
     trial.wait_for_work(victim)
     return stack, victim, trial
 
@@ -91,7 +91,7 @@ def test_crash_loop(new_stack, program):
     least_s, most_s = (6, 9) if program == "router" else (1, 3)
     stack = new_stack(settings=chaos.SETTINGS, **others_once(program))
     loop_s = CRASHES_S or 2 * most_s + 6
-    trial = chaos.Trial(stack, seconds=loop_s)
+    trial = chaos.Trial(stack, seconds=loop_s, victim=program)
     crashes = itertools.count(1)
     began_ms = s.now_ms()
     while s.now_ms() < began_ms + loop_s * 1000:

@@ -32,7 +32,7 @@ def test_suspended(new_stack, point):
     program = point.split(".")[0]
     stack = new_stack(settings=chaos.SETTINGS)
     victim = chaos.start_beside_another(stack, program, KILL_POINT=f"{point}:{POINTS[point]}:stop")
-    trial = chaos.Trial(stack, seconds=9)
+    trial = chaos.Trial(stack, seconds=9, victim=program)
     begin_ms = s.now_ms()
     with chaos.suspended_at_point(victim):
         cost, wait_s = chaos.cost_of_death(stack, program, trial.rate)
