@@ -188,8 +188,12 @@ static void begin_end(void *ctx)
     struct kafka_client *client = ctx;
     rd_kafka_queue_destroy(client->events);
     client->has_ender = pthread_create(&client->ender, NULL, end_librdkafka, client) == 0;
-    if (!client->has_ender) /* no thread to be had: the loop waits */
-        end_librdkafka(client);
+    if (client->has_ender)
+        return;
+    /* No thread to be had. The loop must not wait instead: it would be for as long as librdkafka
+     * likes, past the deadline of a stop. */
+    client->outlives_us = true;
+    end_librdkafka(client);
 }
 
 void kafka_client_close(struct kafka_client *client)

@@ -66,7 +66,7 @@ struct kafka_client {
     unsigned open_handles;
     bool is_woken; /* on_wake is deferred */
     bool is_closing;
-    bool outlives_us; /* set before closing: librdkafka is not ended, nothing of it is freed */
+    bool outlives_us; /* librdkafka is not ended, nothing of it is freed */
     bool is_reachable;
     pthread_t ender;
     bool has_ender;
